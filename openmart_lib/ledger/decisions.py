@@ -1,0 +1,144 @@
+"""What a person decides about a batch whose fate is not known, or that never finishes.
+
+Each is one transaction, each is an event, and none of them is ever done by the program on its own.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from openmart_lib.errors import LedgerError
+from openmart_lib.ledger.answers import mark_missing
+from openmart_lib.ledger.ledger import Ledger, append_event
+from openmart_lib.ledger.schema import batch, row_task, run, task
+from openmart_lib.ledger.settling import mark_open_rows, settle
+from openmart_lib.ledger.states import BatchState, Event, Outcome, moved
+from openmart_lib.ledger.submissions import accept
+
+
+def resend_batch(ledger: Ledger, pk: int) -> int:
+    """Send an unknown batch's tasks again as a new batch with new tracking ids; return the new batch's key.
+
+    The old batch stays: if its answer turns up it is collected too, and each row's best outcome counts.
+
+    Raises:
+        LedgerError: If the batch is not unknown (any more).
+    """
+    now = ledger.now()
+    with ledger.write() as connection:
+        old = connection.execute(select(batch).where(batch.c.id == pk)).one()
+        if moved(BatchState(old.state), Event.RESEND) is None:
+            raise LedgerError(
+                "This batch is not in doubt any more, so there is nothing to resend. Nothing was sent. "
+                "Reload the page to see its state."
+            )
+        connection.execute(update(batch).where(batch.c.id == pk).values(state=BatchState.RESENT))
+        connection.execute(
+            update(run).where(run.c.id == old.run_id).values(task_count=run.c.task_count + old.task_count)
+        )
+        number = connection.execute(
+            select(func.max(batch.c.batch_no)).where(batch.c.run_id == old.run_id)
+        ).scalar_one()
+        values = {
+            "run_id": old.run_id,
+            "account_id": old.account_id,
+            "environment": old.environment,
+            "batch_no": number + 1,
+            "kind": old.kind,
+            "state": BatchState.PLANNED,
+            "resend_of": pk,
+            "task_count": old.task_count,
+            "open_tasks": old.task_count,
+            "open_rows": 0,
+        }
+        key = connection.execute(insert(batch).values(values)).inserted_primary_key
+        assert key is not None
+        new_pk = int(key[0])
+        seqs = _copy_tasks(connection, old.run_id, pk, new_pk)
+        connection.execute(update(batch).where(batch.c.id == new_pk).values(open_rows=len(seqs)))
+        rows = settle(connection, old.run_id, seqs)
+        append_event(connection, now, "batch_resent", run=old.run_id, batch=new_pk, rows=rows, old=pk)
+    return new_pk
+
+
+def drop_batch(ledger: Ledger, pk: int) -> None:
+    """Give an unknown batch up: its rows stay unknown, and may have been charged.
+
+    Raises:
+        LedgerError: If the batch is not unknown (any more).
+    """
+    now = ledger.now()
+    with ledger.write() as connection:
+        row = connection.execute(select(batch).where(batch.c.id == pk)).one()
+        if moved(BatchState(row.state), Event.DROP) is None:
+            raise LedgerError(
+                "This batch is not in doubt any more, so there is nothing to give up. Nothing was changed. "
+                "Reload the page to see its state."
+            )
+        connection.execute(update(batch).where(batch.c.id == pk).values(state=BatchState.DROPPED))
+        mark_open_rows(connection, pk, Outcome.UNKNOWN, "given up by a person; it may have been charged")
+        append_event(connection, now, "batch_dropped", run=row.run_id, batch=pk)
+
+
+def attach_batch(ledger: Ledger, pk: int, batch_id: str) -> None:
+    """Give an unknown batch the id that a person found elsewhere; it is collected like any other.
+
+    Raises:
+        LedgerError: If the id is empty, belongs to another batch, or this batch is not in doubt.
+    """
+    wanted = batch_id.strip()
+    if not wanted:
+        raise LedgerError("No batch id was given. Nothing was changed. Paste the id Openmart gave.")
+    with ledger.read() as connection:
+        state = connection.execute(select(batch.c.state).where(batch.c.id == pk)).scalar_one()
+    if state not in (BatchState.UNKNOWN, BatchState.RESENT, BatchState.DROPPED):
+        raise LedgerError(
+            "This batch is not in doubt any more, so no id is needed. Nothing was changed. "
+            "Reload the page to see its state."
+        )
+    accept(ledger, pk, wanted, None, poll_after=0.0)
+
+
+def close_batch(ledger: Ledger, pk: int) -> int:
+    """Stop waiting for a batch that does not finish; return how many rows became ``missing``.
+
+    Tasks that finished are stored before and stay; late ones still land.
+    """
+    return mark_missing(ledger, pk, by_person=True)
+
+
+def _copy_tasks(connection: Connection, run_id: int, old_pk: int, new_pk: int) -> list[int]:
+    """Copy a batch's tasks and their ties to rows under new task numbers; return the rows' seq."""
+    old = connection.execute(select(task).where(task.c.batch_pk == old_pk).order_by(task.c.task_no)).all()
+    highest = connection.execute(select(func.max(task.c.task_no)).where(task.c.run_id == run_id)).scalar_one()
+    new_number = {row.task_no: highest + position for position, row in enumerate(old, 1)}
+    connection.execute(
+        insert(task),
+        [
+            {
+                "run_id": run_id,
+                "task_no": new_number[row.task_no],
+                "batch_pk": new_pk,
+                "domain": row.domain,
+                "request": row.request,
+            }
+            for row in old
+        ],
+    )
+    links = connection.execute(
+        select(row_task).where(row_task.c.run_id == run_id, row_task.c.task_no.in_(list(new_number)))
+    ).all()
+    connection.execute(
+        insert(row_task),
+        [
+            {
+                "run_id": run_id,
+                "task_no": new_number[link.task_no],
+                "person_no": link.person_no,
+                "seq": link.seq,
+                "outcome": Outcome.PENDING,
+            }
+            for link in links
+        ],
+    )
+    return [link.seq for link in links]

@@ -1,0 +1,289 @@
+"""Reads: what pages, the command line and notebooks show, as values and polars frames.
+
+Counts come from the counters kept in the ledger's own transactions; none of these reads walks all rows
+unless its name says rows, links, answers or requests.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Connection, Select, func, select
+
+from openmart_lib.ledger.accounts import AccountInfo, account_info
+from openmart_lib.ledger.ledger import Ledger
+from openmart_lib.ledger.overview import Pending, RunInfo, newest_run_id, run_info, runs
+from openmart_lib.ledger.runs import run_pk
+from openmart_lib.ledger.schema import (
+    account,
+    batch,
+    event,
+    remote_task,
+    row_task,
+    run,
+    task,
+    upload,
+    uploaded_row,
+)
+
+__all__ = [
+    "Pending",
+    "RunInfo",
+    "accounts",
+    "answers",
+    "batches",
+    "events",
+    "links",
+    "newest_run_id",
+    "progress",
+    "requests",
+    "revision",
+    "row_states",
+    "run_info",
+    "runs",
+    "submissions",
+    "upload_rows",
+]
+
+
+def accounts(ledger: Ledger) -> list[AccountInfo]:
+    """Return the accounts of this environment."""
+    with ledger.read() as connection:
+        return [account_info(row) for row in connection.execute(select(account))]
+
+
+def revision(ledger: Ledger) -> int:
+    """Return a number that grows with every change of the ledger; equal numbers, equal content."""
+    with ledger.read() as connection:
+        return int(connection.execute(select(func.coalesce(func.max(event.c.id), 0))).scalar_one())
+
+
+def batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return one row per batch of a run, in order of ``batch_no``.
+
+    Columns: pk, batch_no, state, task_count, open_tasks, open_rows, attempts, batch_id, sent_at,
+    answered_at, http_status, detail, nothing_created, processing, completed, errored, total, ready_at,
+    asked_at, changed_at, next_poll_at, polls, read_error, collected_at, closed_by_person, resend_of_no,
+    first_tracking_id, last_tracking_id. Times are UTC seconds (Float64).
+    """
+    first = select(func.min(task.c.task_no)).where(task.c.batch_pk == batch.c.id).scalar_subquery()
+    last = select(func.max(task.c.task_no)).where(task.c.batch_pk == batch.c.id).scalar_subquery()
+    old = batch.alias("old")
+    columns = [batch.c[name] for name in _BATCH_COLUMNS if name != "pk"]
+    query = (
+        select(
+            batch.c.id.label("pk"),
+            *columns,
+            old.c.batch_no.label("resend_of_no"),
+            first.label("first_no"),
+            last.label("last_no"),
+        )
+        .join(old, old.c.id == batch.c.resend_of, isouter=True)
+        .order_by(batch.c.batch_no)
+    )
+    with ledger.read() as connection:
+        frame = _frame(connection, query.where(batch.c.run_id == run_pk(connection, run_id)), _BATCH_SCHEMA)
+    return frame.with_columns(
+        pl.format("{}-{}", pl.lit(run_id), "first_no").alias("first_tracking_id"),
+        pl.format("{}-{}", pl.lit(run_id), "last_no").alias("last_tracking_id"),
+    ).drop("first_no", "last_no")
+
+
+def progress(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return one row per change: ``at`` (Float64, UTC s), ``final_rows`` (Int64, cumulative)."""
+    query = select(event.c.at, event.c.rows.label("final_rows")).where(event.c.rows.is_not(None))
+    with ledger.read() as connection:
+        mine = query.where(event.c.run_id == run_pk(connection, run_id)).order_by(event.c.id)
+        frame = _frame(connection, mine, {"at": pl.Float64, "final_rows": pl.Int64})
+    return frame.with_columns(pl.col("final_rows").cum_sum())
+
+
+def submissions(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return one row per accepted batch: ``at`` (Float64, UTC s), ``batch_no`` (Int64)."""
+    query = (
+        select(event.c.at, batch.c.batch_no)
+        .join(batch, batch.c.id == event.c.batch_pk)
+        .where(event.c.kind == "batch_accepted")
+        .order_by(event.c.id)
+    )
+    with ledger.read() as connection:
+        mine = query.where(event.c.run_id == run_pk(connection, run_id))
+        return _frame(connection, mine, {"at": pl.Float64, "batch_no": pl.Int64})
+
+
+def events(ledger: Ledger, run_id: str | None = None, *, limit: int = 200) -> pl.DataFrame:
+    """Return the newest events first: at (Float64), kind, run_id (public), batch_no, detail (JSON text)."""
+    query = (
+        select(event.c.at, event.c.kind, run.c.public_id.label("run_id"), batch.c.batch_no, event.c.detail)
+        .join(run, run.c.id == event.c.run_id, isouter=True)
+        .join(batch, batch.c.id == event.c.batch_pk, isouter=True)
+        .order_by(event.c.id.desc())
+        .limit(limit)
+    )
+    text = pl.String
+    with ledger.read() as connection:
+        if run_id is not None:
+            query = query.where(event.c.run_id == run_pk(connection, run_id))
+        shape = {"at": pl.Float64, "kind": text, "run_id": text, "batch_no": pl.Int64, "detail": text}
+        return _frame(connection, query, shape)
+
+
+def upload_rows(ledger: Ledger, run_id: str) -> pl.LazyFrame:
+    """Return the uploaded rows in upload order: seq, file_line, then the uploaded columns as text."""
+    with ledger.read() as connection:
+        name = connection.execute(
+            select(upload.c.parquet)
+            .join(run, run.c.upload_id == upload.c.id)
+            .where(run.c.id == run_pk(connection, run_id))
+        ).scalar_one()
+    return pl.scan_parquet(ledger.uploads_dir / name)
+
+
+def row_states(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return one row per uploaded row, in order.
+
+    Columns: seq, file_line, intake, code, reason, domain, asked_title, duplicate_of, outcome,
+    outcome_reason.
+    """
+    columns = [uploaded_row.c[name] for name in _ROW_SCHEMA]
+    with ledger.read() as connection:
+        mine = uploaded_row.c.run_id == run_pk(connection, run_id)
+        return _frame(connection, select(*columns).where(mine).order_by(uploaded_row.c.seq), _ROW_SCHEMA)
+
+
+def links(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return one row per tie of a task (or person) to a row: seq, task_no, person_no, outcome, reason."""
+    columns = [row_task.c[name] for name in _LINK_SCHEMA]
+    with ledger.read() as connection:
+        mine = row_task.c.run_id == run_pk(connection, run_id)
+        query = select(*columns).where(mine).order_by(row_task.c.task_no, row_task.c.person_no)
+        return _frame(connection, query, _LINK_SCHEMA)
+
+
+def answers(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return one row per fetched remote task.
+
+    Columns: task_no (null: a tracking id we did not send), tracking_id, task_id, batch_id, batch_no, status,
+    payload (the answer's JSON text), fetched_at (Float64, UTC s).
+    """
+    query = (
+        select(
+            remote_task.c.task_no,
+            remote_task.c.tracking_id,
+            remote_task.c.task_id,
+            batch.c.batch_id,
+            batch.c.batch_no,
+            remote_task.c.status,
+            remote_task.c.payload,
+            remote_task.c.fetched_at,
+        )
+        .join(batch, batch.c.id == remote_task.c.batch_pk)
+        .where(remote_task.c.fetched_at.is_not(None))
+        .order_by(remote_task.c.task_no, remote_task.c.id)
+    )
+    with ledger.read() as connection:
+        mine = query.where(remote_task.c.run_id == run_pk(connection, run_id))
+        return _frame(connection, mine, _ANSWER_SCHEMA)
+
+
+def requests(ledger: Ledger, run_id: str, task_nos: list[int] | None = None) -> pl.DataFrame:
+    """Return one row per task.
+
+    Columns: task_no, domain, request (JSON), status, task_id, batch_no, batch_state, tracking_id.
+    """
+    query = (
+        select(
+            task.c.task_no,
+            task.c.domain,
+            task.c.request,
+            task.c.status,
+            task.c.task_id,
+            batch.c.batch_no,
+            batch.c.state.label("batch_state"),
+        )
+        .join(batch, batch.c.id == task.c.batch_pk)
+        .order_by(task.c.task_no)
+    )
+    if task_nos is not None:
+        query = query.where(task.c.task_no.in_(task_nos))
+    with ledger.read() as connection:
+        frame = _frame(connection, query.where(task.c.run_id == run_pk(connection, run_id)), _REQUEST_SCHEMA)
+    return frame.with_columns(pl.format("{}-{}", pl.lit(run_id), "task_no").alias("tracking_id"))
+
+
+def _frame(connection: Connection, query: Select[Any], schema: dict[str, Any]) -> pl.DataFrame:
+    rows = [tuple(row) for row in connection.execute(query)]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+_ROW_SCHEMA: Final[dict[str, Any]] = {
+    "seq": pl.UInt32,
+    "file_line": pl.UInt32,
+    "intake": pl.String,
+    "code": pl.String,
+    "reason": pl.String,
+    "domain": pl.String,
+    "asked_title": pl.String,
+    "duplicate_of": pl.UInt32,
+    "outcome": pl.String,
+    "outcome_reason": pl.String,
+}
+_LINK_SCHEMA: Final[dict[str, Any]] = {
+    "seq": pl.UInt32,
+    "task_no": pl.UInt32,
+    "person_no": pl.UInt32,
+    "outcome": pl.String,
+    "reason": pl.String,
+}
+_ANSWER_SCHEMA: Final[dict[str, Any]] = {
+    "task_no": pl.UInt32,
+    "tracking_id": pl.String,
+    "task_id": pl.String,
+    "batch_id": pl.String,
+    "batch_no": pl.Int64,
+    "status": pl.String,
+    "payload": pl.String,
+    "fetched_at": pl.Float64,
+}
+_REQUEST_SCHEMA: Final[dict[str, Any]] = {
+    "task_no": pl.UInt32,
+    "domain": pl.String,
+    "request": pl.String,
+    "status": pl.String,
+    "task_id": pl.String,
+    "batch_no": pl.Int64,
+    "batch_state": pl.String,
+}
+_BATCH_COLUMNS: Final[dict[str, Any]] = {
+    "pk": pl.Int64,
+    "batch_no": pl.Int64,
+    "state": pl.String,
+    "task_count": pl.Int64,
+    "open_tasks": pl.Int64,
+    "open_rows": pl.Int64,
+    "attempts": pl.Int64,
+    "batch_id": pl.String,
+    "sent_at": pl.Float64,
+    "answered_at": pl.Float64,
+    "http_status": pl.Int64,
+    "detail": pl.String,
+    "nothing_created": pl.Boolean,
+    "processing": pl.Int64,
+    "completed": pl.Int64,
+    "errored": pl.Int64,
+    "total": pl.Int64,
+    "ready_at": pl.Float64,
+    "asked_at": pl.Float64,
+    "changed_at": pl.Float64,
+    "next_poll_at": pl.Float64,
+    "polls": pl.Int64,
+    "read_error": pl.String,
+    "collected_at": pl.Float64,
+    "closed_by_person": pl.Boolean,
+}
+_BATCH_SCHEMA: Final[dict[str, Any]] = _BATCH_COLUMNS | {
+    "resend_of_no": pl.Int64,
+    "first_no": pl.Int64,
+    "last_no": pl.Int64,
+}

@@ -1,0 +1,227 @@
+"""The ledger's tables. Every change of money or result is one row here before it is anything else.
+
+``run`` 1-n ``batch`` 1-n ``task``; ``row_task`` ties tasks (and the people in them) to uploaded rows;
+``remote_task`` holds what the server gave back, raw; ``counter`` is changed in the transaction that
+changes what it counts; ``event`` is only ever appended to. Times are UTC seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),  # "salt" (of key fingerprints), "environment"
+    Column("value", Text, nullable=False),
+)
+
+# One environment and one key; what holds for all its runs is held here.
+account = Table(
+    "account",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("key_fingerprint", Text, nullable=False),  # salted hash, never the key
+    Column("key_last4", Text, nullable=False, server_default=text("''")),
+    Column("hold", Text),  # states.Hold; NULL = free to submit
+    Column("hold_detail", Text),  # the server's words or what was seen
+    Column("held_at", Float),
+    Column("hold_until", Float),  # ends by itself then; NULL = a person ends it
+    Column("needs_read", Boolean, nullable=False, server_default=text("0")),  # outage: a read must succeed
+    Column("cautious", Boolean, nullable=False, server_default=text("0")),  # one POST at a time
+    Column("unknown_streak", Integer, nullable=False, server_default=text("0")),  # UNKNOWNs since an ACCEPT
+    UniqueConstraint("environment", "key_fingerprint"),
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),  # as the analyst's file is called
+    Column("sha256", Text, nullable=False),  # of the file's bytes
+    Column("format", Text, nullable=False),  # JSON: encoding, delimiter, sheet, header row
+    Column("columns", Text, nullable=False),  # JSON list of the uploaded columns, in order
+    Column("row_count", Integer, nullable=False),
+    Column("parquet", Text, nullable=False),  # file name under uploads/
+    Column("created_at", Float, nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),  # 10 random base32 characters
+    Column("environment", Text, nullable=False),
+    Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
+    Column("upload_id", Integer, ForeignKey("upload.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # api.wire.Kind
+    Column("mapping", Text, nullable=False),  # JSON: field -> uploaded columns
+    Column("options", Text, nullable=False),  # JSON of intake.tasks.RunOptions
+    Column("content_key", Text, nullable=False),  # same content, same key
+    Column("repeat_no", Integer, nullable=False, server_default=text("0")),  # 0, or asked for again
+    Column("confirm_token", Text, nullable=False, unique=True),  # one visit to Confirm, one run
+    Column("row_count", Integer, nullable=False),
+    Column("task_count", Integer, nullable=False),
+    Column("worst_credits", Float, nullable=False, server_default=text("0")),  # credits at most, at Confirm
+    Column("created_at", Float, nullable=False),
+    Column("planned_at", Float),  # NULL while planning: invisible to the worker
+    Column("paused_at", Float),
+    Column("pause_reason", Text),
+    Column("cancelled_at", Float),
+    UniqueConstraint("environment", "content_key", "repeat_no"),
+)
+
+# One uploaded row of a run; `outcome` is the last word so far, the best of its row_task lines.
+uploaded_row = Table(
+    "uploaded_row",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),  # 1-based data row
+    Column("file_line", Integer, nullable=False),
+    Column("intake", Text, nullable=False),  # accepted, duplicate, rejected, skipped, reused
+    Column("code", Text),
+    Column("reason", Text),  # why it was rejected or skipped
+    Column("domain", Text),
+    Column("asked_title", Text),
+    Column("duplicate_of", Integer),  # seq of the row whose task it shares
+    Column("outcome", Text, nullable=False),  # states.Outcome
+    Column("outcome_reason", Text),
+    Column("flags", Integer, nullable=False, server_default=text("0")),  # verdicts.Flag: what was found
+    sqlite_with_rowid=False,
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Integer, ForeignKey("run.id"), nullable=False),
+    Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("batch_no", Integer, nullable=False),  # 1-based within the run
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),  # states.BatchState
+    Column("resend_of", Integer, ForeignKey("batch.id")),
+    Column("task_count", Integer, nullable=False),
+    Column("open_tasks", Integer, nullable=False),  # tasks without their last word
+    Column("open_rows", Integer, nullable=False),  # uploaded rows without their last word (no duplicates)
+    Column("not_before", Float, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),  # times claimed
+    Column("worker_id", Text),  # who sends, or sent, it
+    Column("body_sha256", Text),
+    Column("sent_at", Float),
+    Column("answered_at", Float),
+    Column("http_status", Integer),
+    Column("detail", Text),  # the server's words, or what was seen
+    Column("nothing_created", Boolean, nullable=False, server_default=text("0")),  # a late definite no
+    Column("batch_id", Text),  # the server's
+    Column("processing", Integer),  # the server's counters, as last seen
+    Column("completed", Integer),
+    Column("errored", Integer),
+    Column("total", Integer),
+    Column("ready_at", Float),  # batch_ready first seen
+    Column("asked_at", Float),  # counters last asked for
+    Column("changed_at", Float),  # counters or lists last changed: a batch's age when it stalls
+    Column("next_poll_at", Float),
+    Column("polls", Integer, nullable=False, server_default=text("0")),
+    Column("read_error", Text),  # the last failed read, until one succeeds
+    Column("collected_at", Float),
+    Column("closed_by_person", Boolean, nullable=False, server_default=text("0")),
+    UniqueConstraint("environment", "batch_id"),
+    UniqueConstraint("run_id", "batch_no"),
+    Index("ix_batch_state_not_before", "state", "not_before"),
+    Index("ix_batch_run_id_state", "run_id", "state"),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), primary_key=True),
+    Column("task_no", Integer, primary_key=True, autoincrement=False),  # tracking_id = run id "-" task number
+    Column("batch_pk", Integer, ForeignKey("batch.id"), nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("request", Text, nullable=False),  # JSON without tracking_id
+    Column("task_id", Text),  # the server's
+    Column("status", Text),  # the server's last word
+    Column("final_at", Float),
+    Index("ix_task_batch_pk", "batch_pk"),
+    sqlite_with_rowid=False,
+)
+
+# Which uploaded row a task, or a person inside it, answers for.
+row_task = Table(
+    "row_task",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), primary_key=True),
+    Column("task_no", Integer, primary_key=True, autoincrement=False),
+    Column("person_no", Integer, primary_key=True, autoincrement=False),  # 0, or 1.. in a group
+    Column("seq", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("flags", Integer, nullable=False, server_default=text("0")),
+    Index("ix_row_task_run_id_seq", "run_id", "seq"),
+    sqlite_with_rowid=False,
+)
+
+# What the server listed and gave back; `payload` is its JSON text, unchanged.
+remote_task = Table(
+    "remote_task",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("batch_pk", Integer, ForeignKey("batch.id"), nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("run_id", Integer, nullable=False),
+    Column("task_no", Integer),  # NULL: not fetched yet, or a tracking id we did not send
+    Column("tracking_id", Text),
+    Column("status", Text),
+    Column("payload", Text),
+    Column("listed_at", Float, nullable=False),
+    Column("fetched_at", Float),
+    UniqueConstraint("batch_pk", "task_id"),
+    Index("ix_remote_task_run_id_task_no", "run_id", "task_no"),
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), primary_key=True),
+    Column("name", Text, primary_key=True),  # "outcome:matched", "found:email", ...
+    Column("n", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("run_id", Integer),
+    Column("batch_pk", Integer),
+    Column("account_id", Integer),
+    Column("rows", Integer),  # uploaded rows that became final by it (negative: came back)
+    Column("detail", Text),  # JSON; never a key, never personal data
+    Index("ix_event_run_id_kind", "run_id", "kind"),
+)

@@ -1,0 +1,167 @@
+"""What a task's answer means for the rows it answers for. Pure; the same rule for pages, files and counts.
+
+People of a group are found again by LinkedIn profile, else by normalised name, never by position.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Any, Final
+
+from openmart_lib.api.payload import Record, read_records
+from openmart_lib.api.wire import InfoField, Kind, TaskStatus
+from openmart_lib.ledger.states import Outcome
+
+_NOT_A_MAILBOX: Final = frozenset({"INVALID", "NOT_FOUND", "NONE"})
+
+
+class Flag(IntFlag):
+    """What was found for a row; kept as a number so that counters change with it."""
+
+    NOTHING = 0
+    EMAIL = 1
+    VERIFIED_EMAIL = 2
+    PHONE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome for one row of a task: ``person_no`` 0 for a company, 1.. for the people asked for.
+
+    ``record_nos`` are the 1-based positions in ``data`` that belong to this row.
+    """
+
+    person_no: int
+    outcome: Outcome
+    reason: str
+    record_nos: tuple[int, ...] = ()
+    flags: Flag = Flag.NOTHING
+
+
+def judge(kind: Kind, request: dict[str, Any], status: str, data: Any) -> list[Verdict]:
+    """Return one verdict per row that the task answers for; empty while the task is not final."""
+    persons = list(range(1, len(request.get("people", [])) + 1)) if kind is Kind.LOOKUP_PEOPLE else [0]
+    if status == TaskStatus.ERRORED:
+        return [Verdict(no, Outcome.ERRORED, "Openmart reported an error for this task") for no in persons]
+    if status == TaskStatus.CANCELLED:
+        return [Verdict(no, Outcome.CANCELLED, "Openmart cancelled this task") for no in persons]
+    if status != TaskStatus.COMPLETED:
+        return []
+    records = read_records(kind, data)
+    asked = frozenset(request.get("info_access", []))
+    if kind is not Kind.LOOKUP_PEOPLE:
+        every = tuple(range(1, len(records) + 1))
+        return [_verdict(kind, 0, every, records, asked)]
+    people = request["people"]
+    owned = assign(people, records)
+    return [_verdict(kind, no, tuple(owned.get(no, ())), records, asked, people[no - 1]) for no in persons]
+
+
+def assign(people: list[dict[str, Any]], records: list[Record]) -> dict[int, list[int]]:
+    """Return record numbers per asked person (both 1-based); records that fit nobody are in none.
+
+    Someone asked for alone owns every record: the tracking id says whose it is. Of several people, a
+    LinkedIn profile decides before a name does.
+    """
+    if len(people) == 1:
+        return {1: list(range(1, len(records) + 1))}
+    by_slug = {slug: no for no, person in enumerate(people, 1) if (slug := _slug(person.get("linkedin_url")))}
+    by_name = {
+        _name(person.get("first_name"), person.get("last_name")): no for no, person in enumerate(people, 1)
+    }
+    owned: dict[int, list[int]] = {}
+    for record_no, record in enumerate(records, 1):
+        slug = _slug(record.linkedin_url)
+        person = by_slug.get(slug) if slug else None
+        if person is None:
+            person = by_name.get(_name(record.first_name, record.last_name))
+        if person is not None:
+            owned.setdefault(person, []).append(record_no)
+    return owned
+
+
+def _verdict(
+    kind: Kind,
+    person_no: int,
+    record_nos: tuple[int, ...],
+    records: list[Record],
+    asked: frozenset[str],
+    person: dict[str, Any] | None = None,
+) -> Verdict:
+    own = [records[no - 1] for no in record_nos]
+    if not own:
+        if records:
+            return Verdict(person_no, Outcome.NO_MATCH, "another person came back, not the one asked for")
+        return Verdict(person_no, Outcome.NO_MATCH, "nothing was found")
+    if kind is Kind.FIND_TECH:
+        return Verdict(person_no, Outcome.MATCHED, "the technology was found", record_nos)
+    flags = Flag.NOTHING
+    for record in own:
+        flags |= _flags(kind, record)
+    if kind is Kind.LOOKUP_BUSINESS_EMAIL:
+        if flags & Flag.EMAIL:
+            return Verdict(
+                person_no, Outcome.MATCHED, _count(len(own), "mailbox", "mailboxes"), record_nos, flags
+            )
+        return Verdict(person_no, Outcome.NO_MATCH, "no usable mailbox was found", record_nos)
+    wanted = Flag.NOTHING
+    if InfoField.EMAIL in asked:
+        wanted |= Flag.EMAIL
+    if InfoField.PHONE in asked:
+        wanted |= Flag.PHONE
+    if flags & wanted:
+        return Verdict(person_no, Outcome.MATCHED, _found_words(own, flags), record_nos, flags)
+    if person is not None and not any(_more_than_asked(record, person) for record in own):
+        # The server answers a miss with the name it was asked for and nulls.
+        return Verdict(person_no, Outcome.NO_MATCH, "nothing was found for this person", record_nos)
+    return Verdict(person_no, Outcome.PARTIAL, "a person was found, but no contact data", record_nos, flags)
+
+
+def _flags(kind: Kind, record: Record) -> Flag:
+    flags = Flag.NOTHING
+    usable = record.email and (record.email_status or "").upper() not in _NOT_A_MAILBOX
+    if usable:
+        flags |= Flag.EMAIL
+        verified = record.email_verified or (
+            kind is Kind.LOOKUP_BUSINESS_EMAIL and (record.email_status or "").upper() == "VALID"
+        )
+        if verified:
+            flags |= Flag.VERIFIED_EMAIL
+    if record.phones:
+        flags |= Flag.PHONE
+    return flags
+
+
+def _found_words(own: list[Record], flags: Flag) -> str:
+    parts = [_count(len(own), "person", "people")]
+    if flags & Flag.VERIFIED_EMAIL:
+        parts.append("verified email")
+    elif flags & Flag.EMAIL:
+        parts.append("email, not verified")
+    if flags & Flag.PHONE:
+        parts.append("phone")
+    return ", ".join(parts)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _more_than_asked(record: Record, person: dict[str, Any]) -> bool:
+    profile = _slug(record.linkedin_url)
+    new_profile = profile is not None and profile != _slug(person.get("linkedin_url"))
+    return bool(record.title or new_profile or record.email or record.phones)
+
+
+def _slug(url: str | None) -> str | None:
+    match = re.search(r"linkedin\.com/(?:in|pub)/([^/?#\s]+)", url or "", re.IGNORECASE)
+    return match[1].casefold() if match else None
+
+
+def _name(first: str | None, last: str | None) -> str:
+    plain = unicodedata.normalize("NFKD", f"{first or ''} {last or ''}")
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return " ".join(re.findall(r"\w+", letters.casefold()))

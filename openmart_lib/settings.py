@@ -153,6 +153,26 @@ class Settings:
             return max(30.0, self.stall_after / self.sandbox_speed)
         return self.stall_after
 
+    def to_environ(self) -> dict[str, str]:
+        """Return these settings as environment variables, for a child process."""
+        given: dict[str, object] = {
+            "OPENMART_API_KEY": self.api_key.reveal() if self.api_key else "",
+            "OPENMART_BASE_URL": self.base_url,
+            "OPENMART_AUTH": self.auth,
+            "OPENMART_DATA_DIR": self.data_dir,
+            "OPENMART_DATABASE_URL": self.database_url or "",
+            "OPENMART_SUBMIT_CONCURRENCY": self.submit_concurrency,
+            "OPENMART_READ_RATE": "" if self.read_rate is None else self.read_rate,
+            "OPENMART_READ_CONCURRENCY": self.read_concurrency,
+            "OPENMART_STALL_AFTER": self.stall_after,
+            "OPENMART_PROXY": self.proxy or "",
+            "OPENMART_CA_BUNDLE": self.ca_bundle or "",
+            "OPENMART_SANDBOX_SPEED": self.sandbox_speed,
+            "LANCE_TOKEN": self.lance_token.reveal() if self.lance_token else "",
+            "LANCE_BASE_URL": self.lance_base_url,
+        }
+        return {name: str(value) for name, value in given.items()}
+
 
 def environment_slug(environment: str) -> str:
     """Return an environment's folder name: its host, plus a short hash unless that is the whole of it."""
@@ -166,14 +186,14 @@ def environment_slug(environment: str) -> str:
 
 
 def load_settings(environ: Mapping[str, str] | None = None, *, secrets_file: Path | None = None) -> Settings:
-    """Read the settings; an environment variable wins over the same name in ``secrets.toml``.
+    """Read the settings; an environment variable, even an empty one, wins over ``secrets.toml``.
 
     Raises:
         ConfigError: If a value cannot be used. The message names the setting, never a key's text.
     """
     environ = os.environ if environ is None else environ
     values = _read_secrets(SECRETS_FILE if secrets_file is None else secrets_file)
-    values |= {name: environ[name] for name in NAMES if environ.get(name, "").strip()}
+    values |= {name: environ[name] for name in NAMES if name in environ}
     given = {name: text.strip() for name, text in values.items() if text.strip()}
 
     auth = given.get("OPENMART_AUTH", "x-api-key").lower()

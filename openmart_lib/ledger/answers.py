@@ -126,12 +126,13 @@ def store_read_error(ledger: Ledger, pk: int, message: str, *, next_poll_at: flo
         )
 
 
-def typical_duration(ledger: Ledger, run_id: int) -> float | None:
-    """Return the mean seconds from acceptance to ready of this run's batches, None if none is ready yet."""
+def typical_duration(ledger: Ledger, pk: int) -> float | None:
+    """Return the mean seconds from acceptance to ready in this batch's run, None if none is ready yet."""
+    run_of = select(batch.c.run_id).where(batch.c.id == pk).scalar_subquery()
     with ledger.read() as connection:
         mean = connection.execute(
             select(func.avg(batch.c.ready_at - batch.c.answered_at)).where(
-                batch.c.run_id == run_id, batch.c.ready_at.is_not(None)
+                batch.c.run_id == run_of, batch.c.ready_at.is_not(None)
             )
         ).scalar()
     return float(mean) if mean is not None else None

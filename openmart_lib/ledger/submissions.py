@@ -194,6 +194,29 @@ def accept(ledger: Ledger, pk: int, batch_id: str, counts: BatchCounts | None, *
         append_event(connection, now, "batch_accepted", run=row.run_id, batch=pk, rows=rows or None)
 
 
+def accept_by_number(ledger: Ledger, run_id: str, batch_no: int, batch_id: str) -> bool:
+    """Store an accepted id that the journal remembers; return whether the ledger had missed it."""
+    with ledger.read() as connection:
+        row = connection.execute(
+            select(batch.c.id, batch.c.batch_id)
+            .join(run, run.c.id == batch.c.run_id)
+            .where(run.c.public_id == run_id, batch.c.batch_no == batch_no)
+        ).first()
+    if row is None or row.batch_id == batch_id:
+        return False
+    if row.batch_id is not None:
+        raise LedgerError(f"batch {row.id} has another id in the ledger than in the journal")
+    lost = BatchState.SENDING, BatchState.PLANNED
+    with ledger.write() as connection:  # a ledger older than the journal: what was sent is not planned
+        connection.execute(
+            update(batch)
+            .where(batch.c.id == row.id, batch.c.state.in_(lost))
+            .values(state=BatchState.UNKNOWN)
+        )
+    accept(ledger, row.id, batch_id, None, poll_after=0.0)
+    return True
+
+
 def release_not_sent(ledger: Ledger, pk: int, seen: str) -> None:
     """Put a batch back: nothing of the request was handed over, nothing was spent.
 

@@ -1,0 +1,99 @@
+"""Clients for this environment: the real API, or the sandbox wherever it listens now."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from openmart_lib.api import LanceClient, OpenmartClient, RetryPolicy, Timeouts
+from openmart_lib.errors import NoAnswerError
+from openmart_lib.ledger import Ledger
+from openmart_lib.settings import Secret, Settings
+
+SANDBOX_KEY: Final = Secret("sandbox-key-of-this-computer")
+NO_RETRY: Final = RetryPolicy(max_attempts=1)
+
+
+def key_fingerprint(ledger: Ledger, settings: Settings) -> str:
+    """Return the salted fingerprint that ties runs to the present key."""
+    return (settings.api_key or SANDBOX_KEY).fingerprint(ledger.meta("salt"))
+
+
+def key_last4(settings: Settings) -> str:
+    """Return the last four characters of the present key, "" on the sandbox."""
+    return settings.api_key.last4 if settings.api_key else ""
+
+
+def sandbox_url(settings: Settings) -> str:
+    """Return where the sandbox listens now.
+
+    Raises:
+        NoAnswerError: If it has not started yet.
+    """
+    try:
+        port = int((settings.sandbox_dir / "port").read_text())
+    except (OSError, ValueError):
+        raise NoAnswerError(
+            "The built-in sandbox is not running yet. Nothing was spent. Wait a moment and try again."
+        ) from None
+    return f"http://127.0.0.1:{port}"
+
+
+def openmart_client(
+    settings: Settings, *, timeouts: Timeouts | None = None, retry: RetryPolicy = NO_RETRY
+) -> OpenmartClient:
+    """Return a client of Openmart, or of the sandbox when no key is set.
+
+    Raises:
+        NoAnswerError: If the sandbox has not started yet.
+        ConfigError: If a setting cannot be used.
+    """
+    return OpenmartClient(
+        settings.api_key or SANDBOX_KEY,
+        base_url=sandbox_url(settings) if settings.simulated else settings.base_url,
+        auth=settings.auth,
+        proxy=None if settings.simulated else settings.proxy,
+        ca_bundle=None if settings.simulated else settings.ca_bundle,
+        timeouts=timeouts or Timeouts(),
+        retry=retry,
+        max_connections=settings.read_concurrency,
+    )
+
+
+def lance_client(
+    settings: Settings, *, timeouts: Timeouts | None = None, retry: RetryPolicy = NO_RETRY
+) -> LanceClient:
+    """Return a client of Lance, or of the sandbox when no token is set; raises as ``openmart_client``."""
+    simulated = settings.lance_simulated
+    return LanceClient(
+        settings.lance_token or SANDBOX_KEY,
+        base_url=sandbox_url(settings) if simulated else settings.lance_base_url,
+        proxy=None if simulated else settings.proxy,
+        ca_bundle=None if simulated else settings.ca_bundle,
+        timeouts=timeouts or Timeouts(),
+        retry=retry,
+    )
+
+
+class Clients:
+    """The worker's Openmart client, made anew when the sandbox moves to another port."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._client: OpenmartClient | None = None
+        self._url = ""
+
+    def openmart(self) -> OpenmartClient:
+        """Return the client to use now; raises as ``openmart_client``."""
+        url = sandbox_url(self._settings) if self._settings.simulated else self._settings.base_url
+        with self._lock:
+            if self._client is None or url != self._url:
+                self._client, self._url = openmart_client(self._settings), url
+            return self._client
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 import re
 import tomllib
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from openmart_lib.api.address import base_address
 from openmart_lib.api.wire import DEFAULT_BASE_URL, DEFAULT_LANCE_BASE_URL
 from openmart_lib.errors import ConfigError
 
@@ -208,10 +208,10 @@ def load_settings(environ: Mapping[str, str] | None = None, *, secrets_file: Pat
     )
     return Settings(
         api_key=_secret(given, "OPENMART_API_KEY"),
-        base_url=_base_url(given.get("OPENMART_BASE_URL", DEFAULT_BASE_URL), "OPENMART_BASE_URL"),
+        base_url=base_address(given.get("OPENMART_BASE_URL", DEFAULT_BASE_URL), "OPENMART_BASE_URL"),
         auth=auth,
         lance_token=_secret(given, "LANCE_TOKEN"),
-        lance_base_url=_base_url(given.get("LANCE_BASE_URL", DEFAULT_LANCE_BASE_URL), "LANCE_BASE_URL"),
+        lance_base_url=base_address(given.get("LANCE_BASE_URL", DEFAULT_LANCE_BASE_URL), "LANCE_BASE_URL"),
         data_dir=data_dir.absolute(),
         database_url=given.get("OPENMART_DATABASE_URL"),
         submit_concurrency=int(_number(given, "OPENMART_SUBMIT_CONCURRENCY", 4, low=1, high=64)),
@@ -253,26 +253,6 @@ def _secret(given: Mapping[str, str], name: str) -> Secret | None:
             f"{name} holds a blank, a line break or a character no key has. Copy the key again."
         )
     return Secret(text)
-
-
-def _base_url(text: str, name: str) -> str:
-    parts = urlsplit(text)
-    host = parts.hostname or ""
-    if parts.query or parts.fragment or parts.username or parts.password or not host:
-        raise ConfigError(f"{name} must be a plain address such as {DEFAULT_BASE_URL}. Correct it.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise ConfigError(f"{name} must start with https:// (http:// only for this computer). Correct it.")
-    return text.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address can only mean this computer."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _number(given: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:

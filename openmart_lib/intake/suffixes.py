@@ -1,0 +1,43 @@
+"""Registrable domains by the Public Suffix List that ``publicsuffixlist`` ships.
+
+``polars_tldextract`` is young, so it is used here only, behind two expressions; the tests hold it
+against ``publicsuffixlist`` itself.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import polars_tldextract as tld
+from publicsuffixlist import PSLFILE
+
+
+@cache
+def psl_date() -> str:
+    """Return the date of the Public Suffix List in use, as ``YYYY-MM-DD``."""
+    version = tld.load_psl(Path(PSLFILE))
+    found = re.match(r"\d{4}-\d{2}-\d{2}", version)
+    return found.group() if found else version
+
+
+def registrable(host: pl.Expr, *, private: bool = False) -> pl.Expr:
+    """Return the registrable domain of bare lower-case ASCII hosts, null where there is none.
+
+    Args:
+        private: Count the list's private section too (``github.io``, ``myshopify.com``).
+    """
+    psl_date()  # loads the list once
+    return tld.registrable_domain(host, include_private=private)
+
+
+def suffix(host: pl.Expr, *, private: bool = False) -> pl.Expr:
+    """Return the public suffix of bare lower-case ASCII hosts, null where the ending is unknown.
+
+    Args:
+        private: Count the list's private section too.
+    """
+    psl_date()
+    return tld.suffix(host, include_private=private)

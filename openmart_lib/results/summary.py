@@ -1,0 +1,185 @@
+"""A run in numbers: outcomes, funnel, headline counts, credits per row with an email, match rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+
+from openmart_lib.api.wire import Kind
+from openmart_lib.errors import InputError
+from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.results import join
+from openmart_lib.results.records import records
+from openmart_lib.settings import Prices
+
+SMALL: Final = 20  # answered rows below which a rate says little
+_ANSWERED: Final = (Outcome.MATCHED, Outcome.PARTIAL, Outcome.NO_MATCH)
+MATCH_RATE_SCHEMA: Final[dict[str, Any]] = {
+    "value": pl.String,
+    "rows": pl.Int64,
+    "answered": pl.Int64,
+    "matched": pl.Int64,
+    "rate": pl.Float64,
+    "small": pl.Boolean,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the funnel.
+
+    Attributes:
+        name: uploaded, accepted, sent, completed, matched, with verified email.
+        rows: Uploaded rows that got this far; a duplicate gets as far as the row it repeats.
+        shared: How many of them are duplicates, answered and paid only once.
+        of_uploaded: ``rows`` as a share of the uploaded ones, 0 to 1.
+        of_previous: ``rows`` as a share of the step before, 0 to 1; None for the first or after an empty one.
+    """
+
+    name: str
+    rows: int
+    shared: int
+    of_uploaded: float
+    of_previous: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in numbers. Credits are an estimate from ``Prices``, never what Openmart charged.
+
+    Attributes:
+        row_count: Uploaded rows.
+        outcomes: Rows per outcome, all outcomes; adds up to ``row_count``.
+        funnel: The steps from uploaded to a verified email.
+        rows_with_email, rows_with_verified_email, rows_with_phone: Looked-up rows; duplicates, which get the
+            same answer free, are not counted again.
+        records: Records found, those that fit no row included.
+        credits: Estimated credits for what was found.
+        credits_per_row_with_email: ``credits`` over ``rows_with_email``; None without any.
+    """
+
+    row_count: int
+    outcomes: dict[Outcome, int]
+    funnel: tuple[Step, ...]
+    rows_with_email: int
+    rows_with_verified_email: int
+    rows_with_phone: int
+    records: int
+    credits: float
+    credits_per_row_with_email: float | None
+
+
+def summary(
+    ledger: Ledger, run_id: str, *, prices: Prices | None = None, frame: pl.DataFrame | None = None
+) -> Summary:
+    """Return a run in numbers.
+
+    Args:
+        prices: Credits per found value; the defaults of ``Prices`` when None.
+        frame: The run's ``join.results`` in the shape ``rows``, if the caller has it at hand.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+    """
+    info = queries.run_info(ledger, run_id)
+    rows = join.results(ledger, run_id, "rows") if frame is None else frame
+    found = records(ledger, run_id)
+    credits = estimated_credits(rows, found, info.kind, prices or Prices())
+    with_email = info.found["rows_with_email"]
+    return Summary(
+        row_count=info.row_count,
+        outcomes=info.outcomes,
+        funnel=funnel(rows, info.kind),
+        rows_with_email=with_email,
+        rows_with_verified_email=info.found["rows_with_verified_email"],
+        rows_with_phone=info.found["rows_with_phone"],
+        records=found.height,
+        credits=credits,
+        credits_per_row_with_email=credits / with_email if with_email else None,
+    )
+
+
+def funnel(rows: pl.DataFrame, kind: Kind) -> tuple[Step, ...]:
+    """Return how far the uploaded rows got, from ``join.results`` in the shape ``rows``."""
+    result = pl.col("result")
+    # Only a batch that Openmart took has an id; of an unknown one nobody knows.
+    sent = pl.col("batch_id").is_not_null() | (result == Outcome.UNKNOWN)
+    steps = {
+        "uploaded": pl.col("row").is_not_null(),
+        "accepted": ~result.is_in([Outcome.REJECTED, Outcome.SKIPPED]),
+        "sent": sent,
+        "completed": result.is_in(_ANSWERED),
+        "matched": result == Outcome.MATCHED,
+        "with verified email": (result == Outcome.MATCHED) & join.is_verified(kind),
+    }
+    shared = pl.col("outcome") == Outcome.DUPLICATE
+    counts = [(name, *_counts(rows, reached, shared)) for name, reached in steps.items()]
+    total = rows.height
+    before = [None, *(count for _, count, _ in counts)]
+    return tuple(
+        Step(
+            name,
+            count,
+            repeated,
+            of_uploaded=count / total if total else 0.0,
+            of_previous=count / previous if previous else None,
+        )
+        for (name, count, repeated), previous in zip(counts, before, strict=False)
+    )
+
+
+def match_rate(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return how often each value of a column led to a match.
+
+    Args:
+        frame: ``join.results`` in the shape ``rows``, or a part of it.
+        column: An uploaded column or one of ours.
+
+    Returns:
+        One row per value, the most answered first: value (String; null for empty cells), rows, answered
+        (Openmart finished: matched, partial or no match), matched (all Int64), rate (Float64, matched of
+        answered; null without any), small (Boolean: fewer than 20 answered, so the rate says little).
+
+    Raises:
+        InputError: If the frame has no such column.
+    """
+    if column not in frame.columns:
+        raise InputError(
+            f"There is no column {column!r}. Nothing was changed. Choose one of the columns shown.",
+            column=column,
+        )
+    answered = pl.col("result").is_in(_ANSWERED).sum().cast(pl.Int64)
+    matched = (pl.col("result") == Outcome.MATCHED).sum().cast(pl.Int64)
+    return (
+        frame.group_by(pl.col(column).cast(pl.String).alias("value"))
+        .agg(pl.len().cast(pl.Int64).alias("rows"), answered.alias("answered"), matched.alias("matched"))
+        .with_columns(
+            pl.when(pl.col("answered") > 0).then(pl.col("matched") / pl.col("answered")).alias("rate"),
+            (pl.col("answered") < SMALL).alias("small"),
+        )
+        .sort("answered", "rows", "value", descending=[True, True, False], nulls_last=True)
+        .select(MATCH_RATE_SCHEMA.keys())
+    )
+
+
+def estimated_credits(rows: pl.DataFrame, found: pl.DataFrame, kind: Kind, prices: Prices) -> float:
+    """Return about how many credits the found values cost.
+
+    Args:
+        rows: ``join.results`` in the shape ``rows``.
+        found: ``records.records``: what could not be given to a row was paid too.
+    """
+    if kind is Kind.FIND_TECH:  # paid per check, whatever it finds
+        own = rows.filter(pl.col("outcome") != Outcome.DUPLICATE)
+        return prices.technology * own.filter(pl.col("result").is_in(_ANSWERED)).height
+    emails = found["found_email"].count()
+    if kind is Kind.LOOKUP_BUSINESS_EMAIL:
+        return prices.mailbox * emails
+    return prices.email * emails + prices.phone * found["found_phone"].count()
+
+
+def _counts(rows: pl.DataFrame, reached: pl.Expr, shared: pl.Expr) -> tuple[int, int]:
+    found = rows.select(reached.sum().alias("all"), (reached & shared).sum().alias("shared"))
+    return int(found["all"][0]), int(found["shared"][0])

@@ -12,6 +12,8 @@ from openmart_lib.settings import Secret, Settings
 
 SANDBOX_KEY: Final = Secret("sandbox-key-of-this-computer")
 NO_RETRY: Final = RetryPolicy(max_attempts=1)
+SUBMIT_TIMEOUTS: Final = Timeouts()  # seconds; a submission waits 26 s and more for its answer
+READ_TIMEOUTS: Final = Timeouts(connect=10.0, read=25.0, total=60.0)
 
 
 def key_fingerprint(ledger: Ledger, settings: Settings) -> str:
@@ -76,24 +78,47 @@ def lance_client(
 
 
 class Clients:
-    """The worker's Openmart client, made anew when the sandbox moves to another port."""
+    """The worker's Openmart clients, made anew when the sandbox moves to another port.
 
-    def __init__(self, settings: Settings) -> None:
+    Reads have a client of their own, which gives up earlier: while a read hangs, nothing shows that the
+    server is back.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        submitting: Timeouts = SUBMIT_TIMEOUTS,
+        reading: Timeouts = READ_TIMEOUTS,
+    ) -> None:
         self._settings = settings
+        self._timeouts = submitting, reading
         self._lock = threading.Lock()
-        self._client: OpenmartClient | None = None
+        self._clients: tuple[OpenmartClient, OpenmartClient] | None = None
         self._url = ""
 
-    def openmart(self) -> OpenmartClient:
-        """Return the client to use now; raises as ``openmart_client``."""
-        url = sandbox_url(self._settings) if self._settings.simulated else self._settings.base_url
-        with self._lock:
-            if self._client is None or url != self._url:
-                self._client, self._url = openmart_client(self._settings), url
-            return self._client
+    def for_submissions(self) -> OpenmartClient:
+        """Return the client to submit with now; raises as ``openmart_client``."""
+        return self._both()[0]
+
+    def for_reads(self) -> OpenmartClient:
+        """Return the client to read with now; raises as ``openmart_client``."""
+        return self._both()[1]
 
     def close(self) -> None:
         """Close the connections."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
+            for client in self._clients or ():
+                client.close()
+
+    def _both(self) -> tuple[OpenmartClient, OpenmartClient]:
+        url = sandbox_url(self._settings) if self._settings.simulated else self._settings.base_url
+        with self._lock:
+            if self._clients is None or url != self._url:
+                submitting, reading = self._timeouts
+                self._clients = (
+                    openmart_client(self._settings, timeouts=submitting),
+                    openmart_client(self._settings, timeouts=reading),
+                )
+                self._url = url
+            return self._clients

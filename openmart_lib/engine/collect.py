@@ -6,15 +6,24 @@ in a thread of its own: the last read to come back finishes the batch.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts, TaskAnswer
+from openmart_lib.api.wire import FINAL_TASK_STATUSES, TaskAnswer
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.reading import Reader
-from openmart_lib.errors import NotFoundError, OpenmartError, RefusedError
+from openmart_lib.errors import (
+    AuthError,
+    BannedError,
+    CreditsError,
+    NotFoundError,
+    OpenmartError,
+    RefusedError,
+    WrongAddressError,
+)
 from openmart_lib.ledger import Ledger, answers
 from openmart_lib.ledger.answers import DueBatch
 
@@ -22,49 +31,62 @@ log = logging.getLogger(__name__)
 STORE_EVERY = 100  # tasks per transaction
 
 
-def list_tasks(ledger: Ledger, read: Reader, due: DueBatch) -> None:
+def list_tasks(ledger: Ledger, read: Reader, due: DueBatch) -> bool:
     """List a batch's task ids without a filter, and per final status when ids are fewer than tasks sent.
 
+    What was listed is stored even when a filtered list fails. Returns whether every list came through.
+
     Raises:
-        OpenmartError: If the read failed.
+        OpenmartError: If the list without a filter could not be read.
     """
     found = set(read(lambda client: client.task_ids(due.batch_id)))
+    complete = True
     if len(found) < due.task_count:
         for status in sorted(FINAL_TASK_STATUSES):
             try:
                 found |= set(_by_status(read, due.batch_id, status))
-            except (RefusedError, NotFoundError):
+            except (RefusedError, NotFoundError, WrongAddressError):
                 break  # this server does not know the filter; the whole list is all there is
+            except (AuthError, BannedError, CreditsError):
+                raise
+            except OpenmartError as error:
+                log.info("a filtered list could not be read (%s)", type(error).__name__)
+                complete = False
+                break
     answers.store_listing(ledger, due.pk, sorted(found))
+    return complete
 
 
 class Collection:
-    """One round of reading a batch's tasks. ``start`` returns at once; ``done`` is called at the end."""
+    """One round of reading a batch's tasks. ``start`` returns at once; ``done`` is called at the end.
+
+    ``sure`` says that the batch is ready and every list of its tasks came through: only then may a task
+    that is in none of them be called missing.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         read: Reader,
         due: DueBatch,
-        counts: BatchCounts,
         *,
+        sure: bool,
         pacing: Pacing,
         done: Callable[[DueBatch], None],
     ) -> None:
         self._ledger = ledger
         self._read = read
         self._due = due
-        self._counts = counts
+        self._sure = sure
         self._pacing = pacing
         self._done = done
         self._lock = threading.Lock()
         self._buffer: list[TaskAnswer] = []
         self._outstanding = 0
-        self._unsettled = 0  # tasks that could not be read, or that the server has not finished
 
     @property
     def outstanding(self) -> int:
-        """Reads not back yet."""
+        """Reads whose answer is not stored yet."""
         return self._outstanding
 
     def start(self, executor: Executor) -> None:
@@ -75,13 +97,14 @@ class Collection:
             self._finish()
             return
         for task_id in wanted:
-            executor.submit(self._fetch, task_id)
+            # When no thread can be started the read is queued all the same, for the threads there are.
+            with contextlib.suppress(RuntimeError):
+                executor.submit(self._fetch, task_id)
 
     def _fetch(self, task_id: str) -> None:
         answer: TaskAnswer | None = None
         try:
-            if not self._read.breaker.is_open:
-                answer = self._read(lambda client: client.task(task_id))
+            answer = self._read(lambda client: client.task(task_id))
         except OpenmartError as error:
             log.info("a task could not be read (%s)", type(error).__name__)
         except Exception:
@@ -91,21 +114,29 @@ class Collection:
     def _arrived(self, answer: TaskAnswer | None) -> None:
         full: list[TaskAnswer] = []
         with self._lock:
-            self._outstanding -= 1
             if answer is not None and answer["status"] in FINAL_TASK_STATUSES:
                 self._buffer.append(answer)
             else:
-                self._unsettled += 1
-            last = self._outstanding == 0
-            if last or len(self._buffer) >= STORE_EVERY:
+                self._sure = False
+            if len(self._buffer) >= STORE_EVERY:
                 full, self._buffer = self._buffer, []
+        self._store(full)
+        with self._lock:  # counted after storing: the last one finishes, and all others are stored by then
+            self._outstanding -= 1
+            last = self._outstanding == 0
+        if last:
+            self._store(self._buffer)
+            self._finish()
+
+    def _store(self, arrived: list[TaskAnswer]) -> None:
+        if not arrived:
+            return
         try:
-            answers.store_answers(self._ledger, self._due.pk, full)
+            answers.store_answers(self._ledger, self._due.pk, arrived)
         except Exception:
             # Nothing is lost: what is not stored is listed as not fetched and read again.
             log.exception("answers could not be stored")
-        if last:
-            self._finish()
+            self._sure = False
 
     def _finish(self) -> None:
         try:
@@ -118,11 +149,10 @@ class Collection:
 
     def _give_up_on_missing(self) -> None:
         """Call tasks missing whose batch has long been ready, with nothing left that could still come."""
-        due, now = self._due, self._ledger.now()
-        waited = (
-            due.ready_at is not None and now - max(due.ready_at, due.changed_at) > self._pacing.missing_after
-        )
-        if self._counts["batch_ready"] and self._unsettled == 0 and waited:
+        due = self._due
+        if due.ready_at is None or not self._sure:
+            return
+        if self._ledger.now() - max(due.ready_at, due.changed_at) > self._pacing.missing_after:
             answers.mark_missing(self._ledger, due.pk, by_person=False)
 
 

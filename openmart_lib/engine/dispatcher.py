@@ -6,6 +6,7 @@ line. The executors are the standard ``concurrent.futures`` interface; anything 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -13,25 +14,28 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
+from openmart_lib.api import Breaker
 from openmart_lib.engine.clients import Clients
 from openmart_lib.engine.collect import Collection, list_tasks
 from openmart_lib.engine.pacing import Pacing
-from openmart_lib.engine.poll import is_stalled, poll_batch
-from openmart_lib.engine.reading import Reader
-from openmart_lib.engine.submit import send
-from openmart_lib.errors import OpenmartError
+from openmart_lib.engine.poll import is_stalled, poll_batch, wait
+from openmart_lib.engine.reading import HeldBackError, Reader
+from openmart_lib.engine.submit import send, write_down
+from openmart_lib.errors import NoAnswerError, OpenmartError
 from openmart_lib.ledger import Ledger, accounts, answers, queries, submissions
 from openmart_lib.ledger.answers import DueBatch
 from openmart_lib.ledger.journal import Journal
 from openmart_lib.ledger.ledger import append_event
+from openmart_lib.ledger.submissions import Claim
 
 log = logging.getLogger(__name__)
 
 TICK: Final = 0.25  # seconds; an own job that ends wakes the loop earlier
 SLEPT: Final = 30.0  # seconds that the wall clock may run ahead of the monotonic one
 BACKLOG: Final = 4  # reads per connection that may wait in the executor's queue
+LEDGER_PAUSE: Final = 1.0  # seconds without new polls after one that the ledger could not take
 
 
 class Dispatcher:
@@ -59,7 +63,8 @@ class Dispatcher:
         self._account_id = account_id
         self._worker_id = worker_id
         self._pacing = pacing
-        self._read = Reader(ledger, clients, account_id, rate=read_rate)
+        breaker = Breaker(probe_every=pacing.probe_every)
+        self._read = Reader(ledger, clients, account_id, rate=read_rate, breaker=breaker)
         self._submit_slots = submit_slots
         self._read_slots = read_slots
         self._submit_executor = submit_executor
@@ -68,32 +73,37 @@ class Dispatcher:
         self._stopping = threading.Event()
         self._abandoning = threading.Event()  # a write that still fails now is left to the next worker
         self._wake = threading.Event()
+        self._ended = threading.Event()  # no step is under way that could claim a batch
+        self._ended.set()
         self._lock = threading.Lock()
         self._submitting: set[Future[None]] = set()
         self._collecting: dict[int, Collection | None] = {}  # None: still polling or listing
         self._probing = False
+        self._next_probe = 0.0  # monotonic seconds
+        self._next_poll = 0.0
         self._clocks = (time.time(), time.monotonic())
 
     def run(self) -> None:
-        """Step until ``stop``; a ledger that cannot be used for a while only delays."""
-        while not self._stopping.is_set():
-            try:
+        """Step until ``stop``; what fails is logged and tried again."""
+        self._ended.clear()
+        try:
+            while not self._stopping.is_set():
                 self._on_step()
                 self.step()
-            except DBAPIError as error:
-                log.warning("the ledger cannot be used (%s); trying again", type(error.orig).__name__)
-            except Exception:
-                log.exception("a step of the dispatcher failed; trying again")
-            self._wake.wait(TICK)
-            self._wake.clear()
+                self._wake.wait(TICK)
+                self._wake.clear()
+        finally:
+            self._ended.set()
 
     def stop(self, *, grace: float) -> int:
         """Claim nothing more, wait up to ``grace`` seconds for POSTs in flight; return how many are left."""
         self._stopping.set()
         self._wake.set()
         end = time.monotonic() + grace
-        while self.in_flight and time.monotonic() < end:
-            time.sleep(0.05)
+        # A claim under way still leads to its POST, so the loop has to end first.
+        while (self.in_flight or not self._ended.is_set()) and time.monotonic() < end:
+            self._on_step()
+            time.sleep(0.02)
         self._abandoning.set()
         return self.in_flight
 
@@ -103,13 +113,30 @@ class Dispatcher:
         with self._lock:
             return len(self._submitting)
 
+    @property
+    def reading(self) -> int:
+        """Batches that are being polled or collected, and the probe of an outage."""
+        with self._lock:
+            return len(self._collecting) + self._probing
+
     def step(self) -> None:
-        """Do what is due now."""
-        self._notice_sleep()
+        """Do what is due now. A part that fails is logged, and the others are done all the same."""
+        for part in (
+            self._notice_sleep,
+            self._lift_holds,
+            self._probe_if_needed,
+            self._submit_due,
+            self._poll_due,
+        ):
+            try:
+                part()
+            except SQLAlchemyError as error:
+                log.warning("the ledger cannot be used (%s); trying again", type(error).__name__)
+            except Exception:
+                log.exception("a step of the dispatcher failed; trying again")
+
+    def _lift_holds(self) -> None:
         accounts.lift_expired_holds(self._ledger)
-        self._probe_if_needed()
-        self._submit_due()
-        self._poll_due()
 
     def _submit_due(self) -> None:
         while not self._stopping.is_set() and self.in_flight < self._submit_slots:
@@ -125,75 +152,107 @@ class Dispatcher:
             )
             if claim is None:
                 return
+            self._hand_over(claim)
+
+    def _hand_over(self, claim: Claim) -> None:
+        turn = threading.Lock()  # taken once: by the thread that sends, or here when there is none
+        try:
             with self._lock:
-                future = self._submit_executor.submit(
-                    send,
-                    self._ledger,
-                    self._journal,
-                    self._clients,
-                    claim,
-                    pacing=self._pacing,
-                    wait=self._abandoning.wait,
-                )
+                future = self._submit_executor.submit(self._send, claim, turn)
                 self._submitting.add(future)
-            future.add_done_callback(self._submitted)
+        except RuntimeError as error:
+            # An executor that could start no thread may have queued the job all the same.
+            if turn.acquire(blocking=False):
+                log.warning("batch %s could not be handed over (%s)", claim.pk, error)
+                words = "This computer could not start a thread to send this batch. Nothing was sent."
+                self._write_down(claim, NoAnswerError(words))
+            return
+        future.add_done_callback(self._submitted)
+
+    def _send(self, claim: Claim, turn: threading.Lock) -> None:
+        if turn.acquire(blocking=False):
+            send(
+                self._ledger,
+                self._journal,
+                self._clients,
+                claim,
+                pacing=self._pacing,
+                wait=self._abandoning.wait,
+            )
+
+    def _write_down(self, claim: Claim, error: OpenmartError) -> None:
+        write_down(self._ledger, claim.pk, error, pacing=self._pacing, wait=self._abandoning.wait)
 
     def _submitted(self, future: Future[None]) -> None:
         with self._lock:
             self._submitting.discard(future)
-        if error := future.exception():
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or error is not None:
             # The batch stays SENDING; whoever holds the lock next makes it unknown.
             log.error("a submission ended without its word written (%s)", type(error).__name__)
         self._wake.set()
 
     def _poll_due(self) -> None:
         room = self._read_slots * BACKLOG - self._reads_waiting()
-        if room <= 0 or not self._poll_allowed():
+        if room <= 0 or time.monotonic() < self._next_poll:
             return
-        limit = 1 if self._read.breaker.is_open else room
+        probe = self._read.held_back
+        limit = 1 if probe else room
         for due in answers.due_batches(self._ledger, self._account_id, limit=limit + len(self._collecting)):
+            if limit <= 0:
+                return
             with self._lock:
-                if due.pk in self._collecting or limit <= 0:
+                if due.pk in self._collecting:
                     continue
+                if probe and not self._read.allow_probe():
+                    return
                 self._collecting[due.pk] = None
             limit -= 1
-            self._read_executor.submit(self._poll_and_collect, due)
-
-    def _poll_allowed(self) -> bool:
-        """While the breaker is open only the probe of an outage, or one poll, goes out."""
-        if not self._read.breaker.is_open:
-            return True
-        return not self._probing and self._read.breaker.allow()
+            # When no thread can be started the job is queued all the same, for the threads there are.
+            with contextlib.suppress(RuntimeError):
+                self._read_executor.submit(self._poll_and_collect, due, probe)
 
     def _reads_waiting(self) -> int:
         with self._lock:
             return sum(1 if each is None else each.outstanding for each in self._collecting.values())
 
-    def _poll_and_collect(self, due: DueBatch) -> None:
+    def _poll_and_collect(self, due: DueBatch, probe: bool) -> None:
         try:
-            counts = poll_batch(self._ledger, self._read, due, pacing=self._pacing)
+            counts = poll_batch(self._ledger, self._read, due, pacing=self._pacing, probe=probe)
             finished = (counts["completed"] or 0) + (counts["errored"] or 0)
             stalled = is_stalled(due, self._pacing, self._ledger.now())
             if not counts["batch_ready"] and not (stalled and finished):
                 self._collected(due)
                 return
-            list_tasks(self._ledger, self._read, due)
+            every_list = list_tasks(self._ledger, self._read, due)
             round_ = Collection(
-                self._ledger, self._read, due, counts, pacing=self._pacing, done=self._collected
+                self._ledger,
+                self._read,
+                due,
+                sure=every_list and counts["batch_ready"],
+                pacing=self._pacing,
+                done=self._collected,
             )
             with self._lock:
                 self._collecting[due.pk] = round_
             round_.start(self._read_executor)
+        except HeldBackError:
+            self._collected(due)  # still due, for the moment the server is back
         except OpenmartError as error:
             self._read_failed(due, error)
-        except Exception:
-            log.exception("polling a batch failed")
+        except Exception as error:
+            log.warning("polling a batch failed (%s)", type(error).__name__, exc_info=True)
+            self._next_poll = time.monotonic() + LEDGER_PAUSE  # it is still due: no loop without a pause
             self._collected(due)
 
     def _read_failed(self, due: DueBatch, error: OpenmartError) -> None:
         try:
-            later = self._ledger.now() + self._pacing.min_poll
+            now = self._ledger.now()
+            later = now + wait(due, None, self._pacing, now)
             answers.store_read_error(self._ledger, due.pk, str(error), next_poll_at=later)
+        except SQLAlchemyError as failure:
+            log.warning("a read error could not be stored (%s)", type(failure).__name__)
+            self._next_poll = time.monotonic() + LEDGER_PAUSE
         finally:
             self._collected(due)
 
@@ -203,21 +262,27 @@ class Dispatcher:
         self._wake.set()
 
     def _probe_if_needed(self) -> None:
-        """Ask for the balance when an outage's hold waits for a free read to succeed."""
-        if self._probing:
-            return
+        """Ask for the balance when an outage's hold waits for a free read to succeed.
+
+        In a thread of its own: it must not wait behind the reads in the executor's queue.
+        """
         mine = [each for each in queries.accounts(self._ledger) if each.id == self._account_id]
-        if not mine or not mine[0].needs_read:
+        self._read.wanted = bool(mine) and mine[0].needs_read
+        if not self._read.wanted or self._probing or time.monotonic() < self._next_probe:
             return
-        if self._read.breaker.is_open and not self._read.breaker.allow():
+        if self._read.held_back and not self._read.allow_probe():
             return
+        self._next_probe = time.monotonic() + self._pacing.probe_every
         self._probing = True
-        self._read_executor.submit(self._probe)
+        try:
+            threading.Thread(target=self._probe, name="probe", daemon=True).start()
+        except RuntimeError:
+            self._probing = False
+            raise
 
     def _probe(self) -> None:
         try:
-            self._read(lambda client: client.credit_balance())
-            accounts.note_read_succeeded(self._ledger, self._account_id)
+            self._read(lambda client: client.credit_balance(), probe=True)
         except OpenmartError as error:
             log.info("Openmart does not answer yet (%s)", type(error).__name__)
         except Exception:

@@ -17,6 +17,7 @@ class Pacing:
     max_poll: float = 30.0
     missing_after: float = 600.0  # a ready batch whose lists stay without a task
     stall_after: float = 1200.0  # no change at all: a person should look
+    probe_every: float = 5.0  # between reads, in all, while the server does not answer
 
     @classmethod
     def of(cls, settings: Settings) -> Pacing:
@@ -31,4 +32,5 @@ class Pacing:
             max_poll=max(0.2, cls.max_poll / speed),
             missing_after=max(1.0, cls.missing_after / speed),
             stall_after=settings.effective_stall_after,
+            probe_every=max(0.2, cls.probe_every / speed),
         )

@@ -9,13 +9,15 @@ from openmart_lib.ledger import Ledger, answers
 from openmart_lib.ledger.answers import DueBatch
 
 
-def poll_batch(ledger: Ledger, read: Reader, due: DueBatch, *, pacing: Pacing) -> BatchCounts:
-    """Ask for a batch's counters and store them.
+def poll_batch(
+    ledger: Ledger, read: Reader, due: DueBatch, *, pacing: Pacing, probe: bool = False
+) -> BatchCounts:
+    """Ask for a batch's counters and store them; ``probe`` as in ``Reader``.
 
     Raises:
-        OpenmartError: If the read failed; that is stored with the batch.
+        OpenmartError: If the read failed.
     """
-    counts = read(lambda client: client.batch_status(due.batch_id))
+    counts = read(lambda client: client.batch_status(due.batch_id), probe=probe)
     now = ledger.now()
     typical = answers.typical_duration(ledger, due.pk)
     answers.store_counts(ledger, due.pk, counts, next_poll_at=now + wait(due, typical, pacing, now))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from openmart_lib.api.wire import BatchReceipt
 from openmart_lib.engine.clients import Clients
@@ -32,7 +32,7 @@ from openmart_lib.errors import (
     SubmissionUnknownError,
     WrongAddressError,
 )
-from openmart_lib.ledger import Ledger, answers, submissions
+from openmart_lib.ledger import Ledger, answers, runs, submissions
 from openmart_lib.ledger.journal import Journal, read_journal
 from openmart_lib.ledger.submissions import Claim
 
@@ -48,42 +48,87 @@ def send(
     pacing: Pacing,
     wait: Callable[[float], bool],
 ) -> None:
-    """Send a claimed batch and write down what became of it.
+    """Send a claimed batch once and write down what became of it; ``wait`` as in ``write_down``."""
+    write_down(ledger, claim.pk, _post(journal, clients, claim), pacing=pacing, wait=wait)
 
-    ``wait(seconds)`` waits between the tries of that write and returns True when it should give up: the
-    program ends, and the next worker finds SENDING and, if there was an answer, the journal's line.
+
+def write_down(
+    ledger: Ledger,
+    pk: int,
+    answer: BatchReceipt | OpenmartError,
+    *,
+    pacing: Pacing,
+    wait: Callable[[float], bool],
+) -> None:
+    """Write what became of a claimed batch, again and again until the ledger takes it.
+
+    ``wait(seconds)`` waits between the tries and returns True when it should give up: the program ends,
+    and the next worker finds SENDING and, if there was an answer, the journal's line.
     """
-    answer = _post(journal, clients, claim)
     for attempt in count():
         try:
-            _write(ledger, claim.pk, answer, pacing)
+            _write(ledger, pk, answer, pacing)
             return
-        except DBAPIError as error:
-            log.warning("the ledger cannot be written (%s); trying again", type(error.orig).__name__)
+        except SQLAlchemyError as error:
+            log.warning("the ledger cannot be written (%s); trying again", type(error).__name__)
             if wait(min(5.0, 0.2 * 2 ** min(attempt, 10))):
                 return
+        except Exception as error:
+            if isinstance(answer, SubmissionUnknownError):
+                raise
+            # A batch that stays SENDING would keep its slot until the program ends.
+            log.exception("what became of batch %s could not be written", pk)
+            seen = f"the program failed while writing down the answer ({type(error).__name__})"
+            answer = SubmissionUnknownError("The answer could not be written down.", seen=seen)
+
+
+def take_over(ledger: Ledger, journal_file: Path, worker_id: str, *, pacing: Pacing) -> None:
+    """Settle what a gone worker left behind: ACCEPTED what its journal says, UNKNOWN the rest it was sending.
+
+    A cancel that was cut off half-way is finished, too.
+
+    Only for the holder of the worker lock, before it claims anything.
+
+    Raises:
+        OSError: If the journal cannot be read.
+    """
+    recovered = replay(ledger, journal_file)
+    runs.finish_cancelling(ledger)
+    lost = submissions.lose_orphans(ledger, worker_id, backoff=pacing.outage_backoff)
+    if recovered or lost:
+        log.warning("took over: %d accepted from the journal, %d unknown", recovered, len(lost))
 
 
 def replay(ledger: Ledger, journal_file: Path) -> int:
-    """Bring into the ledger what the journal says was accepted and the ledger missed; return how many."""
-    return sum(
-        submissions.accept_by_number(
-            ledger, str(entry["run_id"]), int(entry["batch_no"]), str(entry["batch_id"])
-        )
-        for entry in read_journal(journal_file)
-        if entry.get("kind") == "accepted"
-    )
+    """Bring into the ledger what the journal says was accepted and the ledger missed; return how many.
+
+    A line that fits no batch is passed over: one odd line must not keep the worker from starting.
+    """
+    recovered = 0
+    for entry in read_journal(journal_file):
+        if entry.get("kind") != "accepted":
+            continue
+        try:
+            recovered += submissions.accept_by_number(
+                ledger, str(entry["run_id"]), int(entry["batch_no"]), str(entry["batch_id"])
+            )
+        except (LedgerError, KeyError, TypeError, ValueError) as error:
+            log.error("a line of the journal fits no batch (%s)", type(error).__name__)
+    return recovered
 
 
 def _post(journal: Journal, clients: Clients, claim: Claim) -> BatchReceipt | OpenmartError:
     """Send the body at most once; return the receipt or what was learned instead."""
     try:
-        client = clients.openmart()
+        client = clients.for_submissions()
         journal.append("sent", run_id=claim.run_id, batch_no=claim.batch_no, sha256=claim.body_sha256)
     except OSError as error:
         return NoAnswerError(f"The journal could not be written ({error.strerror}), so nothing was sent.")
     except OpenmartError as error:
         return NoAnswerError(str(error))
+    except Exception as error:
+        log.exception("batch %s could not be sent", claim.pk)
+        return NoAnswerError(f"The program failed before sending ({type(error).__name__}).")
     try:
         receipt = client.submit_body(claim.kind, claim.body)
     except OpenmartError as error:
@@ -100,7 +145,7 @@ def _post(journal: Journal, clients: Clients, claim: Claim) -> BatchReceipt | Op
 
 
 def _write(ledger: Ledger, pk: int, answer: BatchReceipt | OpenmartError, pacing: Pacing) -> None:
-    """Write what became of a submission: one line of the money path."""
+    """Write one line of the money path."""
     if not isinstance(answer, OpenmartError):
         poll_after = first_wait(answers.typical_duration(ledger, pk), pacing)
         submissions.accept(ledger, pk, answer["batch_id"], answer["status"], poll_after=poll_after)
@@ -109,8 +154,18 @@ def _write(ledger: Ledger, pk: int, answer: BatchReceipt | OpenmartError, pacing
         _write_failure(ledger, pk, answer, pacing)
     except LedgerError:
         # The batch is not SENDING any more: a worker that took over has called it unknown.
+        _write_late(ledger, pk, answer)
+
+
+def _write_late(ledger: Ledger, pk: int, answer: OpenmartError) -> None:
+    """Note a definite no that came after the batch was called unknown; anything else tells nothing new."""
+    try:
         if isinstance(answer, ResponseError):
             submissions.note_late_no(ledger, pk, status=answer.status, detail=answer.detail)
+        elif isinstance(answer, NoAnswerError):
+            submissions.note_late_no(ledger, pk, status=None, detail=str(answer))
+    except LedgerError as error:
+        log.warning("a late answer changed nothing (%s)", error)  # resent, given up or attached meanwhile
 
 
 def _write_failure(ledger: Ledger, pk: int, error: OpenmartError, pacing: Pacing) -> None:

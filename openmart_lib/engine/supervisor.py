@@ -7,6 +7,7 @@ also happens when the parent is killed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -81,11 +82,17 @@ class _Child:
         self._thread.join(timeout=5)
 
     def _spawn(self) -> None:
+        """Start the process, unless the end has come.
+
+        Raises:
+            OSError: If this computer cannot start one now.
+        """
         with self._lock:
             if not self._stopping.is_set():
                 self._process = subprocess.Popen(
                     self._command,
                     stdin=subprocess.PIPE,
+                    process_group=0,  # Ctrl-C is the parent's to handle, also while a child still starts
                     stdout=subprocess.DEVNULL,  # the parent's output may be read by a program
                     env=self._environ,
                 )
@@ -106,7 +113,9 @@ class _Child:
             if self._stopping.wait(pause):
                 return
             pause = min(MAX_RESTART_WAIT, pause * 2)
-            self._spawn()
+            # The old process stands for the one that could not be started: its end is tried again.
+            with contextlib.suppress(OSError):
+                self._spawn()
 
 
 def _worker_command() -> list[str]:

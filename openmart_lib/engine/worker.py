@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import queue
 import secrets
 import signal
 import sys
@@ -20,14 +21,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from openmart_lib.engine.clients import Clients, key_fingerprint, key_last4
+from sqlalchemy.exc import SQLAlchemyError
+
+from openmart_lib.engine.clients import Clients, key_fingerprint, key_last4, sandbox_url
 from openmart_lib.engine.dispatcher import Dispatcher
 from openmart_lib.engine.pacing import Pacing
-from openmart_lib.engine.submit import replay
-from openmart_lib.errors import OpenmartError
-from openmart_lib.ledger import Ledger, accounts, open_ledger, submissions
+from openmart_lib.engine.submit import take_over
+from openmart_lib.errors import LedgerError, NoAnswerError, OpenmartError
+from openmart_lib.ledger import Ledger, accounts, open_ledger
 from openmart_lib.ledger.journal import FILE_NAME, Journal
 from openmart_lib.settings import Settings, load_settings
 
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 GRACE: Final = 180.0  # seconds for POSTs in flight when the worker is told to end
 BEAT_EVERY: Final = 1.0  # seconds
+SANDBOX_START: Final = 5.0  # seconds a starting sandbox is waited for
 NOT_RESPONDING: Final = 15.0  # seconds without a beat while the lock is held
 
 
@@ -83,20 +87,37 @@ class Worker:
         self._dispatcher: Dispatcher | None = None
 
     def run(self) -> None:
-        """Wait for the lock, then work until ``stop``; return when POSTs in flight have ended."""
+        """Wait for the lock, then work until ``stop``; return when POSTs in flight have ended.
+
+        Raises:
+            LedgerError: If the ledger or the journal cannot be used; nothing was sent.
+        """
         ledger = open_ledger(self._settings)
-        lock = self._wait_for_lock(ledger.folder / "worker.lock")
-        if lock is None:
-            return
+        lock: int | None = None
         try:
-            self._work(ledger)
+            lock = self._wait_for_lock(ledger.folder / "worker.lock")
+            if lock is not None:
+                self._work(ledger)
         finally:
-            os.close(lock)
+            if lock is not None:
+                os.close(lock)
             ledger.close()
 
     def stop(self) -> None:
         """Ask the worker to end; ``run`` returns when POSTs in flight have ended."""
         self._stopping.set()
+
+    def _wait_for_sandbox(self) -> None:
+        """Give a sandbox that starts beside this worker a moment, so that no first try goes nowhere."""
+        if not self._settings.simulated:
+            return
+        end = time.monotonic() + SANDBOX_START
+        while time.monotonic() < end and not self._stopping.is_set():
+            try:
+                sandbox_url(self._settings)
+                return
+            except NoAnswerError:
+                self._stopping.wait(0.05)
 
     def _wait_for_lock(self, path: Path) -> int | None:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
@@ -110,20 +131,12 @@ class Worker:
                     return None
 
     def _work(self, ledger: Ledger) -> None:
-        settings = self._settings
+        settings, pacing = self._settings, Pacing.of(self._settings)
         worker_id = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._beat(ledger.folder)
-        journal_file = ledger.folder / FILE_NAME
-        recovered = replay(ledger, journal_file)
-        lost = submissions.lose_orphans(ledger, worker_id)
-        if recovered or lost:
-            log.warning("took over: %d accepted from the journal, %d unknown", recovered, len(lost))
-        with ledger.write() as connection:
-            fingerprint = key_fingerprint(ledger, settings)
-            account_id = accounts.ensure_account(
-                connection, ledger.environment, fingerprint, key_last4(settings)
-            )
-        journal, clients = Journal(journal_file), Clients(settings)
+        journal, account_id = self._begin(ledger, worker_id, pacing)
+        self._wait_for_sandbox()
+        clients = Clients(settings)
         submit_executor = ThreadPoolExecutor(settings.submit_concurrency, "submit")
         read_executor = ThreadPoolExecutor(settings.read_concurrency, "read")
         dispatcher = Dispatcher(
@@ -132,7 +145,7 @@ class Worker:
             clients,
             account_id=account_id,
             worker_id=worker_id,
-            pacing=Pacing.of(settings),
+            pacing=pacing,
             read_rate=settings.effective_read_rate,
             submit_slots=settings.submit_concurrency,
             read_slots=settings.read_concurrency,
@@ -143,19 +156,44 @@ class Worker:
         loop = threading.Thread(target=dispatcher.run, name="dispatcher", daemon=True)
         loop.start()
         self._stopping.wait()
-        self._end(dispatcher, loop)
+        left = self._end(dispatcher, loop)
         read_executor.shutdown(wait=False, cancel_futures=True)
         submit_executor.shutdown(wait=False, cancel_futures=True)
         clients.close()
-        journal.close()
+        if not left:  # an answer that comes now still finds the journal open
+            journal.close()
 
-    def _end(self, dispatcher: Dispatcher, loop: threading.Thread) -> None:
+    def _begin(self, ledger: Ledger, worker_id: str, pacing: Pacing) -> tuple[Journal, int]:
+        """Settle what a gone worker left, open the journal and name the account."""
+        path = ledger.folder / FILE_NAME
+        try:
+            take_over(ledger, path, worker_id, pacing=pacing)
+            with ledger.write() as connection:
+                fingerprint = key_fingerprint(ledger, self._settings)
+                account_id = accounts.ensure_account(
+                    connection, ledger.environment, fingerprint, key_last4(self._settings)
+                )
+            return Journal(path), account_id
+        except OSError as error:
+            raise LedgerError(
+                f"The journal {path} cannot be used ({error.strerror}). Nothing was sent. "
+                "Make the data folder writable and check the free space."
+            ) from error
+        except SQLAlchemyError as error:
+            raise LedgerError(
+                f"The ledger in {ledger.folder} cannot be used now ({type(error).__name__}). "
+                "Nothing was sent. Check the free space; the worker tries again by itself."
+            ) from error
+
+    def _end(self, dispatcher: Dispatcher, loop: threading.Thread) -> int:
+        """Let POSTs in flight finish; return how many did not."""
         if dispatcher.in_flight:
             _say(f"Waiting for {dispatcher.in_flight} submission(s) in flight, up to 3 minutes ...")
         left = dispatcher.stop(grace=GRACE)
         if left:
             _say(f"{left} submission(s) did not come back and will be shown as unknown.")
         loop.join(timeout=5.0)
+        return left
 
     def _beat(self, folder: Path) -> None:
         now = time.monotonic()
@@ -178,7 +216,10 @@ def main(*, with_parent: bool = False) -> int:
     ``with_parent``: end when standard input closes, and leave Ctrl-C to the parent.
     """
     os.umask(0o077)
-    logging.basicConfig(level=logging.WARNING, format="worker: %(message)s", stream=sys.stderr)
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(_OneLine("openmart worker: %(message)s"))
+    console.addFilter(_NotAgain())
+    logging.basicConfig(level=logging.WARNING, handlers=[console])
     try:
         worker = Worker(load_settings())
         _listen(worker.stop, with_parent=with_parent)
@@ -191,20 +232,62 @@ def main(*, with_parent: bool = False) -> int:
     os._exit(0)
 
 
+class _OneLine(logging.Formatter):
+    """An error in one line: its type and place. Its text may hold what nobody may log."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        kind, _, trace = ei
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+        return f"({kind.__name__ if kind else 'error'}{place})"
+
+
+class _NotAgain(logging.Filter):
+    """Lets a line through that differs from the one before: a step that goes on failing says it once."""
+
+    _last = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[0] if record.exc_info else None
+        line = f"{record.getMessage()} {error}"
+        new = line != self._last
+        self._last = line
+        return new
+
+
 def _listen(stop: Callable[[], None], *, with_parent: bool) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: stop())
-    signal.signal(signal.SIGHUP, lambda *_: stop())
-    if not with_parent:
-        signal.signal(signal.SIGINT, lambda *_: stop())
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A signal interrupts the main thread anywhere, also inside a lock it holds; only this queue is safe then.
+    told: queue.SimpleQueue[None] = queue.SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: told.put(None))
+    signal.signal(signal.SIGHUP, lambda *_: told.put(None))
+    if with_parent:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _in_background("parent", lambda: _until_parent_ends(told))
+    else:
+        signal.signal(signal.SIGINT, lambda *_: _interrupted(told))
+    _in_background("stop", lambda: _stop_when_told(told, stop))
 
-    def until_parent_ends() -> None:
-        while sys.stdin.buffer.read(4096):
-            pass
-        stop()
 
-    threading.Thread(target=until_parent_ends, name="parent", daemon=True).start()
+def _stop_when_told(told: queue.SimpleQueue[None], stop: Callable[[], None]) -> None:
+    told.get()
+    stop()
+
+
+def _interrupted(told: queue.SimpleQueue[None]) -> None:
+    """End at the first Ctrl-C when POSTs in flight are back, at the second one now."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    told.put(None)
+
+
+def _until_parent_ends(told: queue.SimpleQueue[None]) -> None:
+    while os.read(0, 4096):
+        pass
+    told.put(None)
+
+
+def _in_background(name: str, work: Callable[[], object]) -> None:
+    threading.Thread(target=work, name=name, daemon=True).start()
 
 
 def _read_beat(path: Path) -> dict[str, float]:

@@ -39,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         _in_background(lambda: _take_lock(lock, events))
         if events.get() == _LOCKED:
             with sandbox:
-                sys.stderr.write(f"Sandbox on {sandbox.url}, simulated data only\n")
+                if not options.with_parent:  # a parent says what runs, and its console may be a log
+                    sys.stderr.write(f"Sandbox on {sandbox.url}, simulated data only\n")
                 while events.get() != _END:
                     pass
     except (OpenmartError, TypeError) as error:

@@ -1,0 +1,47 @@
+"""A rig for each test, and the promise that the engine logs no bug of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engine_rig import Rig
+
+from openmart_lib.ledger import Ledger
+from openmart_lib.settings import SANDBOX
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long versions out unless a marker expression asks for them (``-m slow``)."""
+    if not config.getoption("-m"):
+        for item in items:
+            if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="the long version: run it with -m slow"))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty ledger; copying it is ten times faster than making one."""
+    folder = tmp_path_factory.mktemp("template")
+    Ledger.open(folder, environment=SANDBOX).close()
+    return folder / "ledger.db"
+
+
+@pytest.fixture
+def rig(tmp_path: Path, template: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Rig]:
+    """A sandbox with nothing wrong with it, a ledger without runs, and a dispatcher."""
+    bench = Rig(tmp_path, template)
+    bench.sandbox.start()
+    try:
+        yield bench
+    finally:
+        bench.close()
+        bench.sandbox.stop()
+    errors = [
+        record
+        for record in caplog.get_records("call")
+        if record.name.startswith("openmart_lib.engine") and record.levelno >= logging.ERROR
+    ]
+    assert not errors, errors

@@ -1,0 +1,91 @@
+"""The loop itself: it ends without leaving a claim behind, shows that it lives, and never does a thing twice."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from engine_oracle import assert_truth
+from engine_rig import Rig
+
+from openmart_lib.ledger import submissions
+
+
+def test_a_dispatcher_that_is_told_to_stop_while_it_claims_waits_for_the_post_of_that_claim(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claiming, go_on, real = threading.Event(), threading.Event(), submissions.claim
+
+    def slow_claim(*given: Any, **named: Any) -> Any:
+        claimed = real(*given, **named)
+        claiming.set()
+        go_on.wait(5.0)
+        return claimed
+
+    monkeypatch.setattr(submissions, "claim", slow_claim)
+    run_id = rig.plan(3, per_batch=1)
+    loop = threading.Thread(target=rig.dispatcher.run)
+    left: list[int] = []
+    stopping = threading.Thread(target=lambda: left.append(rig.dispatcher.stop(grace=5.0)))
+    loop.start()
+    assert claiming.wait(5.0)
+
+    stopping.start()
+    stopping.join(timeout=0.1)
+    assert stopping.is_alive(), "it waits for the claim under way"
+    go_on.set()
+    stopping.join(timeout=5.0)
+    loop.join(timeout=5.0)
+
+    assert left == [0]
+    assert rig.states(run_id) == ["accepted", "planned", "planned"] and rig.posts() == 1
+    assert_truth(rig.sandbox, rig.ledger)
+
+
+def test_a_dispatcher_shows_that_it_lives_while_it_waits_for_posts_in_flight(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats: list[int] = []
+    monkeypatch.setattr(rig.dispatcher, "_on_step", lambda: beats.append(rig.dispatcher.in_flight))
+    rig.sandbox.faults.add("slow", on="submit", seconds=0.2)
+    rig.plan(1)
+    rig.until(lambda: rig.posts() == 1, skip=False)
+
+    assert rig.dispatcher.stop(grace=5.0) == 0
+    assert beats.count(1) >= 3
+
+
+def test_a_stopped_dispatcher_claims_nothing_more(rig: Rig) -> None:
+    rig.dispatcher.stop(grace=1.0)
+    run_id = rig.plan(1)
+
+    rig.dispatcher.run()
+    rig.dispatcher.step()
+
+    assert rig.states(run_id) == ["planned"] and rig.posts() == 0
+
+
+def test_a_batch_whose_collecting_takes_long_is_not_polled_a_second_time_meanwhile(rig: Rig) -> None:
+    run_id = rig.plan(3)
+    rig.sandbox.faults.add("slow", on="task", seconds=0.3, times=3)
+    rig.until(lambda: rig.sandbox.requests("task") == 3)
+    polls = rig.sandbox.requests("status")
+
+    for _ in range(10):
+        rig.clock.skip(60.0)
+        rig.dispatcher.step()
+
+    assert rig.sandbox.requests("status") == polls
+    rig.settle()
+    assert rig.sandbox.requests("task") == 3, "each task is read once"
+    assert rig.states(run_id) == ["collected"]
+
+
+def test_status_reads_stay_far_below_one_per_ten_tasks(rig: Rig) -> None:
+    rig.plan(200, per_batch=100)
+
+    rig.settle()
+
+    assert rig.sandbox.requests("status") <= 0.1 * 200
+    assert rig.sandbox.requests("task") == 200 and rig.sandbox.requests("task_ids") == 2

@@ -1,0 +1,158 @@
+"""How a run stands, in plain values: one object for scripts, one sentence for people, one exit code.
+
+The command line and the notebook both read it here, so they never disagree.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from openmart_lib.engine.clients import key_fingerprint
+from openmart_lib.ledger import Ledger
+from openmart_lib.ledger.accounts import AccountInfo
+from openmart_lib.ledger.overview import HOLD_WORDS, RunInfo, run_info, runs
+from openmart_lib.ledger.queries import accounts
+from openmart_lib.ledger.states import BatchState, Hold, Outcome, RunState
+from openmart_lib.settings import Settings
+
+WAITED_OUT: Final = 300.0  # seconds of Retry-After that are waited out; longer is reported as held
+
+
+class Standing(StrEnum):
+    """What somebody who waits for a run should do: go on waiting, or stop, and why."""
+
+    MOVING = "moving"  # it goes on by itself
+    FINAL = "final"  # every row has its last word
+    DOUBTFUL = "doubtful"  # nothing moves any more, but rows are unknown or stalled
+    HELD = "held"  # rows wait to be sent, and something or somebody keeps them
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run at one moment. ``note`` says what holds it up, "" when nothing does."""
+
+    run: RunInfo
+    standing: Standing
+    note: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that ``openmart status --json`` prints; times are ISO 8601 UTC."""
+        run = self.run
+        return {
+            "run_id": run.run_id,
+            "name": run.name,
+            "kind": str(run.kind),
+            "environment": run.environment,
+            "state": str(run.state),
+            "standing": str(self.standing),
+            "pause_reason": run.pause_reason,
+            "note": self.note,
+            "rows": run.row_count,
+            "final_rows": run.final_rows,
+            "tasks": run.task_count,
+            "outcomes": {str(outcome): n for outcome, n in run.outcomes.items()},
+            "pending": {
+                "waiting": run.pending.waiting,
+                "sending": run.pending.sending,
+                "at_openmart": run.pending.at_openmart,
+                "fetching": run.pending.fetching,
+            },
+            "batches": {str(state): n for state, n in run.batches.items()},
+            "stalled_batches": run.stalled_batches,
+            "found": dict(run.found),
+            "credits_at_most": run.worst_credits,
+            "created_at": _iso(run.created_at),
+            "finished_at": _iso(run.finished_at),
+        }
+
+    def sentence(self) -> str:
+        """Return what happened, what it means and what to do next, in plain words."""
+        run = self.run
+        counts = ", ".join(f"{n:,} {outcome}" for outcome, n in run.outcomes.items() if n)
+        said = f"Run {run.run_id} ({run.name}): {run.final_rows:,} of {run.row_count:,} rows final; {counts}."
+        if self.standing is Standing.HELD:
+            return (
+                f"{said} Held: {self.note}. What was not sent has cost nothing. "
+                f"When that is settled, go on with `openmart resume {run.run_id}`."
+            )
+        if self.standing is Standing.DOUBTFUL:
+            return f"{said} {_doubt(run)} Open the run in Monitor and decide there."
+        return f"{said} {self.note[:1].upper()}{self.note[1:]}." if self.note else said
+
+
+def look(ledger: Ledger, settings: Settings, run_id: str) -> Report:
+    """Return how a run stands now.
+
+    Raises:
+        RunNotFoundError: If there is no such run in this environment.
+    """
+    fingerprint = key_fingerprint(ledger, settings)
+    run = run_info(ledger, run_id, key_fingerprint=fingerprint, stall_after=settings.effective_stall_after)
+    return _report(run, accounts(ledger))
+
+
+def look_at_all(ledger: Ledger, settings: Settings) -> list[Report]:
+    """Return how the runs of this environment stand now, newest first."""
+    fingerprint = key_fingerprint(ledger, settings)
+    known = accounts(ledger)
+    found = runs(ledger, key_fingerprint=fingerprint, stall_after=settings.effective_stall_after)
+    return [_report(run, known) for run in found]
+
+
+def standing_of(run: RunInfo, *, hold_until: float | None = None, now: float) -> Standing:
+    """Return whether a run goes on by itself, and if not, why. Times in UTC seconds."""
+    going = run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED] - run.stalled_batches
+    if run.state is RunState.PLANNING or going > 0:
+        return Standing.MOVING
+    if run.batches[BatchState.PLANNED] and run.state is not RunState.CANCELLED:
+        long_wait = run.hold is Hold.RATE_LIMITED and (hold_until or 0.0) - now > WAITED_OUT
+        return Standing.HELD if run.state is RunState.PAUSED or long_wait else Standing.MOVING
+    if run.outcomes[Outcome.UNKNOWN] or run.stalled_batches:
+        return Standing.DOUBTFUL
+    return Standing.FINAL
+
+
+def _report(run: RunInfo, known: list[AccountInfo]) -> Report:
+    mine = [each for each in known if each.hold is not None and each.hold == run.hold]
+    account = next((each for each in mine if each.key_last4 == run.key_last4), None)
+    until = account.hold_until if account else None
+    standing = standing_of(run, hold_until=until, now=time.time())
+    return Report(run, standing, _note(run, account))
+
+
+def _note(run: RunInfo, account: AccountInfo | None) -> str:
+    if run.state is RunState.PLANNING:
+        return (
+            "its rows are still being written, or that was cut off; nothing was sent, and submitting the "
+            "same list again finishes it"
+        )
+    if run.pause_reason:
+        return run.pause_reason
+    if account is None or account.hold is None or not run.batches[BatchState.PLANNED]:
+        return ""
+    words = HOLD_WORDS[account.hold]
+    if account.hold is Hold.RATE_LIMITED and account.hold_until:
+        return f"{words} until {_iso(account.hold_until)}"
+    return words
+
+
+def _doubt(run: RunInfo) -> str:
+    said = []
+    if unknown := run.outcomes[Outcome.UNKNOWN]:
+        said.append(
+            f"For {unknown:,} rows we do not know whether Openmart took their batch: "
+            "they may have been charged, and nothing sends them again by itself."
+        )
+    if run.stalled_batches:
+        said.append(f"{run.stalled_batches:,} batches at Openmart have not changed for a long time.")
+    return " ".join(said)
+
+
+def _iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,221 @@
+"""The notebook's way in, against the sandbox over real HTTP, with the real worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from small_runs import companies, sandbox_settings
+
+import openmart_lib
+from openmart_lib import Desk, InputError, Outcome, RunNotFoundError, Secret, Settings
+from openmart_lib.engine import worker_status
+from openmart_lib.sandbox import read_journal
+
+DOMAINS = (
+    *("everything.example", "people3.example", "nobody.example", "nocontact.example"),
+    *("errored.example", "https://www.everything.example/team", "not a website"),
+)
+PATIENCE = 60.0  # seconds; a run takes about one
+
+
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk whose worker has started; shared, because starting processes takes a second."""
+    with openmart_lib.open(settings=sandbox_settings(tmp_path_factory.mktemp("desk"))) as desk:
+        desk.submit(companies("warm-up.example"), title="Owner").wait(PATIENCE, progress=False)
+        yield desk
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Iterator[Desk]:
+    """A desk that has not sent anything."""
+    with openmart_lib.open(settings=sandbox_settings(tmp_path)) as desk:
+        yield desk
+
+
+def created_tracking_ids(desk: Desk) -> list[str]:
+    batches = read_journal(desk.settings.sandbox_dir)
+    return [str(tracking_id) for batch in batches for tracking_id in batch.tracking_ids]
+
+
+def test_a_frame_goes_in_and_every_row_comes_out_with_an_outcome(working: Desk) -> None:
+    frame = companies(*DOMAINS)
+
+    run = working.submit(frame, kind="find_people", title="Owner", max_k=3).wait(PATIENCE, progress=False)
+
+    rows = run.results("rows")
+    assert rows["Website"].to_list() == list(DOMAINS)
+    assert rows["outcome"].to_list() == [
+        *("matched", "matched", "no match", "partial", "errored", "duplicate", "rejected")
+    ]
+    assert rows["outcome_reason"].null_count() == 0
+    assert run.results().filter(pl.col("Website") == "people3.example").height == 3
+    assert run.rejects()["Website"].to_list() == ["not a website"]
+    status = run.status()
+    assert (status["state"], status["standing"]) == ("done", "final")
+    assert sum(status["outcomes"].values()) == status["rows"] == len(DOMAINS)
+
+
+def test_the_same_cell_run_twice_is_the_same_run_and_creates_nothing_new(working: Desk) -> None:
+    frame = companies("acme.com", "nobody.example")
+
+    first = working.submit(frame, title="Chef").wait(PATIENCE, progress=False)
+    second = working.submit(frame, title="Chef").wait(PATIENCE, progress=False)
+
+    assert first.id == second.id
+    mine = [each for each in created_tracking_ids(working) if each.startswith(first.id)]
+    assert sorted(mine) == [f"{first.id}-1", f"{first.id}-2"]
+
+
+def test_again_is_a_new_run_each_time(working: Desk) -> None:
+    frame = companies("acme.com")
+
+    ids = {working.submit(frame, title="Baker", again=again).id for again in (False, True, True)}
+
+    assert len(ids) == 3
+
+
+def test_known_people_are_found_by_name(working: Desk) -> None:
+    frame = pl.DataFrame(
+        {
+            "Website": ["everything.example", "everything.example"],
+            "First name": ["Ada", "Grace"],
+            "Last name": ["Lovelace", "Hopper"],
+        }
+    )
+
+    run = working.submit(frame, kind="lookup_people", info=("EMAIL", "PHONE"), people_per_task=2)
+
+    rows = run.wait(PATIENCE, progress=False).results("rows")
+    assert rows.select("found_first_name", "found_last_name").rows() == [
+        ("Ada", "Lovelace"),
+        ("Grace", "Hopper"),
+    ]
+    assert run.status()["tasks"] == 1
+
+
+def test_mailboxes_take_the_domain_for_a_name_when_told_to(working: Desk) -> None:
+    frame = pl.DataFrame({"Website": ["everything.example"]})
+
+    with pytest.raises(InputError, match="None of the 1 rows"):
+        working.submit(frame, kind="lookup_business_email")
+    run = working.submit(frame, kind="lookup_business_email", company_name_from_domain=True)
+
+    found = run.wait(PATIENCE, progress=False).results()
+    assert found["outcome"].unique().to_list() == ["matched"]
+    assert all(email.endswith(".invalid") for email in found["found_email"])
+
+
+def test_a_technology_is_detected(working: Desk) -> None:
+    run = working.submit(companies("everything.example"), kind="find_tech", tech="Shopify", country="US")
+
+    assert run.wait(PATIENCE, progress=False).status()["standing"] == "final"
+    assert run.status()["kind"] == "find_tech"
+
+
+def test_results_are_written_to_a_file_by_its_ending(working: Desk, tmp_path: Path) -> None:
+    run = working.submit(companies("people3.example"), title="Owner", max_k=3).wait(PATIENCE, progress=False)
+
+    long = pl.read_csv(run.export(tmp_path / "long.csv"))
+    rows = pl.read_parquet(run.export(tmp_path / "rows.parquet", shape="rows"))
+    missed = pl.read_parquet(run.export(tmp_path / "missed.parquet", outcomes=[Outcome.NO_MATCH]))
+
+    assert (long.height, rows.height, missed.height) == (3, 1, 0)
+    assert rows.columns[:2] == ["Website", "Company"]
+
+
+def test_a_file_is_submitted_like_a_frame(working: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "my customers.csv"
+    path.write_text("Kunde;Netz\nA;acme.com\nB;everything.example\n")
+
+    run = working.submit(path, title="Owner", mapping={"domain": "Netz"})
+
+    assert run.name == "my customers"
+    assert run.wait(PATIENCE, progress=False).results("rows").columns[:2] == ["Kunde", "Netz"]
+
+
+def test_runs_are_listed_newest_first_with_counts_that_add_up(working: Desk) -> None:
+    newest = working.submit(companies("nobody.example"), title="Clerk").wait(PATIENCE, progress=False)
+
+    listed = working.runs()
+
+    assert listed["run_id"][0] == newest.id
+    assert (
+        listed.select(pl.sum_horizontal(*map(str, Outcome)))["matched"].to_list() == listed["rows"].to_list()
+    )
+    assert listed.schema["created_at"] == pl.Datetime("us", "UTC")
+    assert working.run(newest.id).name == newest.name
+
+
+def test_nothing_runs_before_something_is_submitted(idle: Desk) -> None:
+    assert not worker_status(idle.settings).alive
+    assert idle.runs().is_empty()
+
+
+def test_a_run_that_waits_for_a_person_says_why_and_goes_on_when_told(idle: Desk) -> None:
+    run = idle.submit(companies("acme.com"), title="Owner", name="list")
+    run.pause()
+
+    paused = repr(run)
+    run.resume()
+    cancelled = run.cancel()
+
+    assert "paused by you" in paused
+    assert cancelled.cancelled_batches + cancelled.with_openmart_batches == 1
+    assert run.wait(PATIENCE, progress=False).status()["state"] in ("cancelled", "done")
+
+
+def test_waiting_ends_at_the_limit_and_the_run_goes_on(idle: Desk) -> None:
+    run = idle.submit(companies("stuck.example"), title="Owner")
+
+    assert run.wait(0.1, progress=False).status()["standing"] == "moving"
+
+
+def test_an_unknown_run_is_named(idle: Desk) -> None:
+    with pytest.raises(RunNotFoundError, match="nosuchrun"):
+        idle.run("nosuchrun")
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"kind": "find_cats"}, "find_cats"),
+        ({"info": ("FAX",)}, "EMAIL"),
+        ({"max_k": 9}, "max_k"),
+        ({"colour": "red"}, "colour"),
+        ({"mapping": {"domain": "Nowhere"}}, "Nowhere"),
+    ],
+)
+def test_a_choice_that_cannot_be_used_is_named_and_nothing_is_planned(
+    idle: Desk, choice: dict[str, object], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        idle.submit(companies("acme.com"), **({"title": "Owner"} | choice))  # type: ignore[arg-type] # on purpose
+
+    assert idle.runs().is_empty()
+
+
+def test_a_desk_shows_where_it_works_and_never_the_key(tmp_path: Path) -> None:
+    live = Settings(data_dir=tmp_path, api_key=Secret("CANARY-desk-key-000"))
+
+    with openmart_lib.open(settings=live) as desk, openmart_lib.open(data_dir=tmp_path / "b") as simulated:
+        shown = f"{desk!r} {desk} {desk.settings!r} {vars(desk)}"
+
+        assert "https://api.openmart.ai" in repr(desk)
+        assert "CANARY" not in shown
+        assert "costs nothing" in repr(simulated)
+
+
+def test_the_worker_ends_with_the_desk(tmp_path: Path) -> None:
+    settings = sandbox_settings(tmp_path)
+    with openmart_lib.open(settings=settings) as desk:
+        run = desk.submit(companies("acme.com"), title="Owner").wait(PATIENCE, progress=False)
+        alive = worker_status(settings).alive
+
+    assert alive
+    assert not worker_status(settings).alive
+    with openmart_lib.open(settings=settings) as later:
+        assert later.run(run.id).results("rows")["outcome"].to_list() == ["matched"]

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, TaskAnswer
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.reading import Reader
@@ -133,17 +135,17 @@ class Collection:
             return
         try:
             answers.store_answers(self._ledger, self._due.pk, arrived)
-        except Exception:
+        except Exception as error:
             # Nothing is lost: what is not stored is listed as not fetched and read again.
-            log.exception("answers could not be stored")
+            log.warning("answers could not be stored (%s)", type(error).__name__, exc_info=_bug(error))
             self._sure = False
 
     def _finish(self) -> None:
         try:
             if not answers.finish_if_complete(self._ledger, self._due.pk):
                 self._give_up_on_missing()
-        except Exception:
-            log.exception("a batch could not be finished")
+        except Exception as error:
+            log.warning("a batch could not be finished (%s)", type(error).__name__, exc_info=_bug(error))
         finally:
             self._done(self._due)
 
@@ -154,6 +156,11 @@ class Collection:
             return
         if self._ledger.now() - max(due.ready_at, due.changed_at) > self._pacing.missing_after:
             answers.mark_missing(self._ledger, due.pk, by_person=False)
+
+
+def _bug(error: Exception) -> bool:
+    """Whether an error deserves its traceback: a database that is full or locked does not."""
+    return not isinstance(error, SQLAlchemyError)
 
 
 def _by_status(read: Reader, batch_id: str, status: str) -> list[str]:

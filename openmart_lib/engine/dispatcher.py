@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 TICK: Final = 0.25  # seconds; an own job that ends wakes the loop earlier
 SLEPT: Final = 30.0  # seconds that the wall clock may run ahead of the monotonic one
 BACKLOG: Final = 4  # reads per connection that may wait in the executor's queue
+COMPLAIN_EVERY: Final = 60.0  # seconds
 LEDGER_PAUSE: Final = 1.0  # seconds without new polls after one that the ledger could not take
 
 
@@ -81,6 +82,7 @@ class Dispatcher:
         self._probing = False
         self._next_probe = 0.0  # monotonic seconds
         self._next_poll = 0.0
+        self._next_complaint = 0.0
         self._clocks = (time.time(), time.monotonic())
 
     def run(self) -> None:
@@ -131,9 +133,16 @@ class Dispatcher:
             try:
                 part()
             except SQLAlchemyError as error:
-                log.warning("the ledger cannot be used (%s); trying again", type(error).__name__)
+                self._complain(error)
             except Exception:
                 log.exception("a step of the dispatcher failed; trying again")
+
+    def _complain(self, error: SQLAlchemyError) -> None:
+        """Say that the ledger cannot be used: at once, and again every minute that it lasts."""
+        now = time.monotonic()
+        if now >= self._next_complaint:
+            self._next_complaint = now + COMPLAIN_EVERY
+            log.warning("the ledger cannot be used (%s); trying again", type(error).__name__)
 
     def _lift_holds(self) -> None:
         accounts.lift_expired_holds(self._ledger)
@@ -241,7 +250,10 @@ class Dispatcher:
         except OpenmartError as error:
             self._read_failed(due, error)
         except Exception as error:
-            log.warning("polling a batch failed (%s)", type(error).__name__, exc_info=True)
+            if isinstance(error, SQLAlchemyError):
+                self._complain(error)
+            else:
+                log.exception("polling a batch failed")
             self._next_poll = time.monotonic() + LEDGER_PAUSE  # it is still due: no loop without a pause
             self._collected(due)
 
@@ -251,7 +263,7 @@ class Dispatcher:
             later = now + wait(due, None, self._pacing, now)
             answers.store_read_error(self._ledger, due.pk, str(error), next_poll_at=later)
         except SQLAlchemyError as failure:
-            log.warning("a read error could not be stored (%s)", type(failure).__name__)
+            self._complain(failure)
             self._next_poll = time.monotonic() + LEDGER_PAUSE
         finally:
             self._collected(due)

@@ -32,7 +32,7 @@ from openmart_lib.errors import (
     SubmissionUnknownError,
     WrongAddressError,
 )
-from openmart_lib.ledger import Ledger, answers, runs, submissions
+from openmart_lib.ledger import Ledger, answers, queries, runs, submissions
 from openmart_lib.ledger.journal import Journal, read_journal
 from openmart_lib.ledger.submissions import Claim
 
@@ -104,9 +104,9 @@ def replay(ledger: Ledger, journal_file: Path) -> int:
 
     A line that fits no batch is passed over: one odd line must not keep the worker from starting.
     """
-    recovered = 0
+    recovered, known = 0, queries.batch_ids(ledger)
     for entry in read_journal(journal_file):
-        if entry.get("kind") != "accepted":
+        if entry.get("kind") != "accepted" or entry.get("batch_id") in known:
             continue
         try:
             recovered += submissions.accept_by_number(

@@ -84,7 +84,6 @@ class Worker:
         self._started_at = time.time()
         self._last_beat = 0.0
         self._stopping = threading.Event()
-        self._dispatcher: Dispatcher | None = None
 
     def run(self) -> None:
         """Wait for the lock, then work until ``stop``; return when POSTs in flight have ended.
@@ -153,7 +152,7 @@ class Worker:
             read_executor=read_executor,
             on_step=lambda: self._beat(ledger.folder),
         )
-        loop = threading.Thread(target=dispatcher.run, name="dispatcher", daemon=True)
+        loop = threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatcher", daemon=True)
         loop.start()
         self._stopping.wait()
         left = self._end(dispatcher, loop)
@@ -162,6 +161,12 @@ class Worker:
         clients.close()
         if not left:  # an answer that comes now still finds the journal open
             journal.close()
+
+    def _dispatch(self, dispatcher: Dispatcher) -> None:
+        try:
+            dispatcher.run()
+        finally:
+            self._stopping.set()  # a worker without its loop must not keep the lock
 
     def _begin(self, ledger: Ledger, worker_id: str, pacing: Pacing) -> tuple[Journal, int]:
         """Settle what a gone worker left, open the journal and name the account."""

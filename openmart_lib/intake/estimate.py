@@ -11,6 +11,7 @@ from openmart_lib.intake.options import RunOptions
 from openmart_lib.settings import Prices
 
 ASSUMED_HIT_RATE: Final = 0.6  # share of the most that could be found; replaced by measured rates later
+MAILBOXES_AT_MOST: Final = 5  # per company; no limit is documented and each is paid, so this is a guess
 SECONDS_PER_SUBMISSION: Final = 26.0  # a submit route answers after about this long; source: the API notes
 PRICE_SOURCE: Final = (
     "Prices are third-party figures (two published clients agree), not Openmart's own list; "
@@ -86,7 +87,8 @@ def _price(
     if kind is Kind.FIND_TECH:
         return tasks, f"{companies} x technology {prices.technology:g}", prices.technology
     if kind is Kind.LOOKUP_BUSINESS_EMAIL:
-        return tasks, f"{companies} x mailbox {prices.mailbox:g}", prices.mailbox
+        words = f"{companies} x {MAILBOXES_AT_MOST} mailboxes (assumed) x mailbox {prices.mailbox:g}"
+        return tasks * MAILBOXES_AT_MOST, words, prices.mailbox
     words, price = _fields(options, prices)
     if kind is Kind.LOOKUP_PEOPLE:
         return people, f"{_count(people, 'person', 'people')} x {words}", price

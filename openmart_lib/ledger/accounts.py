@@ -1,7 +1,8 @@
 """Accounts: one environment and one key; what holds for all its runs is held here.
 
 A hold that a person must end (401, 402, 403, wrong address, five unknowns in a row) is never replaced by
-one that ends by itself.
+one that ends by itself. A wait that the server asked for (429) outlives it: whatever a person resumes,
+nothing is sent before that wait is over.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, insert, or_, select, update
+from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import account
@@ -18,6 +19,7 @@ from openmart_lib.ledger.states import PERSON_HOLDS, Hold
 UNKNOWNS_IN_A_ROW: Final = 5  # then a person decides
 OUTAGE_BACKOFF: Final = 30.0  # seconds after an unknown, doubling
 OUTAGE_BACKOFF_MAX: Final = 300.0
+CLOCK_SET_BACK: Final = 60.0  # seconds that a hold may have begun in the future before the clock is doubted
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def account_info(row: Any) -> AccountInfo:
         hold=Hold(row.hold) if row.hold else None,
         hold_detail=row.hold_detail,
         held_at=row.held_at,
-        hold_until=row.hold_until,
+        hold_until=None if row.hold in PERSON_HOLDS else row.hold_until,
         needs_read=row.needs_read,
         cautious=row.cautious,
         unknown_streak=row.unknown_streak,
@@ -84,19 +86,27 @@ def hold(
 ) -> None:
     """Hold an account. ``until`` is when it ends by itself (None = a person ends it).
 
-    Two holds that end by themselves add up: the later end counts.
+    Two holds that end by themselves add up: the later end counts, and its reason is the one shown. While a
+    person is waited for, ``hold_until`` keeps the end of a 429's wait, for the moment of resuming.
     """
     row = connection.execute(select(account).where(account.c.id == account_id)).one()
+    if row.hold == reason and reason in PERSON_HOLDS:
+        return  # every read and every submission in flight says so again
+    mine = account.c.id == account_id
     if row.hold in PERSON_HOLDS and reason not in PERSON_HOLDS:
+        if reason is Hold.RATE_LIMITED and until is not None:
+            later = max(until, row.hold_until or 0.0)
+            connection.execute(update(account).where(mine).values(hold_until=later))
         return
-    if row.hold and row.hold not in PERSON_HOLDS and until is not None:
-        until = max(until, row.hold_until or 0.0)
+    if reason in PERSON_HOLDS:
+        asked_to_wait = row.hold == Hold.RATE_LIMITED or row.hold in PERSON_HOLDS
+        until, needs_read = row.hold_until if asked_to_wait else None, False
+    elif row.hold and until is not None:
         needs_read = needs_read or row.needs_read
-    connection.execute(
-        update(account)
-        .where(account.c.id == account_id)
-        .values(hold=reason, hold_detail=detail, held_at=now, hold_until=until, needs_read=needs_read)
-    )
+        if (row.hold_until or 0.0) > until:
+            reason, detail, until = Hold(row.hold), row.hold_detail, row.hold_until
+    values = {"hold": reason, "hold_detail": detail, "held_at": now, "hold_until": until}
+    connection.execute(update(account).where(mine).values(values | {"needs_read": needs_read}))
     append_event(connection, now, "account_held", account=account_id, hold=reason, until=until)
 
 
@@ -126,23 +136,34 @@ def note_accepted(connection: Connection, account_id: int) -> None:
 
 def note_read_succeeded(ledger: Ledger, account_id: int) -> None:
     """Let an outage end: a free read came back."""
+    waiting = (account.c.id == account_id) & account.c.needs_read.is_(True)
+    with ledger.read() as connection:
+        if connection.execute(select(account.c.id).where(waiting)).scalar() is None:
+            return
     with ledger.write() as connection:
-        connection.execute(update(account).where(account.c.id == account_id).values(needs_read=False))
+        connection.execute(update(account).where(waiting).values(needs_read=False))
 
 
 def lift_expired_holds(ledger: Ledger) -> int:
-    """End the holds whose time is over and that need no read any more; return how many."""
+    """End the holds whose time is over and that need no read any more; return how many.
+
+    A hold that began in the future was made before the clock was set back: its wait begins anew, so that
+    it is neither shortened nor as long as the clock was wrong.
+    """
     now = ledger.now()
+    by_itself = account.c.hold.is_not(None) & account.c.hold.not_in(list(PERSON_HOLDS))
     over = and_(
-        account.c.hold.is_not(None),
-        account.c.hold.not_in(list(PERSON_HOLDS)),
+        by_itself,
         account.c.needs_read.is_(False),
         or_(account.c.hold_until <= now, account.c.hold_until.is_(None)),
     )
+    ahead = by_itself & (account.c.held_at > now + CLOCK_SET_BACK)
     with ledger.read() as connection:
-        if connection.execute(select(account.c.id).where(over).limit(1)).scalar() is None:
+        if connection.execute(select(account.c.id).where(or_(over, ahead)).limit(1)).scalar() is None:
             return 0
     with ledger.write() as connection:
+        anew = now + account.c.hold_until - account.c.held_at
+        connection.execute(update(account).where(ahead).values(hold_until=anew, held_at=now))
         ids = connection.execute(select(account.c.id).where(over)).scalars().all()
         for account_id in ids:
             _release(connection, account_id, now)
@@ -150,14 +171,21 @@ def lift_expired_holds(ledger: Ledger) -> int:
 
 
 def resume_account(connection: Connection, account_id: int, *, now: float) -> None:
-    """End any hold of an account, on a person's word; after unknowns it goes on one POST at a time."""
-    connection.execute(
-        update(account)
-        .where(account.c.id == account_id)
-        .values(cautious=case((account.c.hold == Hold.UNKNOWNS, True), else_=account.c.cautious))
-    )
-    connection.execute(update(account).where(account.c.id == account_id).values(unknown_streak=0))
+    """End a hold that waits for a person; after unknowns the account goes on one POST at a time.
+
+    Holds that end by themselves stay: a person cannot shorten the wait that the server asked for, nor
+    tell that an outage is over. A 429's wait that began under the hold goes on as one.
+    """
+    row = connection.execute(select(account).where(account.c.id == account_id)).one()
+    if row.hold not in PERSON_HOLDS:
+        return
+    if row.hold == Hold.UNKNOWNS:
+        values = {"unknown_streak": 0, "cautious": True}
+        connection.execute(update(account).where(account.c.id == account_id).values(values))
     _release(connection, account_id, now)
+    if row.hold_until is not None and row.hold_until > now:
+        words = "Openmart asked to wait before this was resumed"
+        hold(connection, account_id, Hold.RATE_LIMITED, now=now, detail=words, until=row.hold_until)
 
 
 def _release(connection: Connection, account_id: int, now: float) -> None:

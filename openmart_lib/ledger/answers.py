@@ -6,7 +6,7 @@ results still land: nothing here looks at the batch's state before it stores.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from openmart_lib.api.payload import read_records
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts, Kind, TaskAnswer, TaskStatus
+from openmart_lib.ledger import moves
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import batch, remote_task, row_task, run, task
 from openmart_lib.ledger.settling import add_to_counters, mark_open_rows, settle
@@ -153,7 +154,7 @@ def store_listing(ledger: Ledger, pk: int, task_ids: Sequence[str]) -> None:
         before = _listed(connection, pk)
         connection.execute(insert(remote_task).on_conflict_do_nothing(), values)
         if _listed(connection, pk) > before:
-            connection.execute(update(batch).where(batch.c.id == pk).values(changed_at=now))
+            connection.execute(update(batch).where(batch.c.id == pk).values(changed_at=_news(now)))
 
 
 def unfetched(ledger: Ledger, pk: int) -> list[str]:
@@ -171,9 +172,15 @@ def unfetched(ledger: Ledger, pk: int) -> list[str]:
 def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int:
     """Store fetched tasks: raw payload, status, rows' outcomes and counters, in one transaction.
 
-    Answers that are not final are passed over. Returns how many tasks of ours got their last word.
+    Answers that are not final are passed over; of a task told twice the first last word stays. The
+    tracking id says whose answer it is, also where it was listed under another batch of this run (a person
+    attached the wrong id). Returns how many tasks of ours got their last word.
     """
-    final = [answer for answer in answers if answer["status"] in FINAL_TASK_STATUSES]
+    by_id: dict[str, TaskAnswer] = {}
+    for answer in answers:
+        if answer["status"] in FINAL_TASK_STATUSES:
+            by_id.setdefault(answer["task_id"], answer)
+    final = list(by_id.values())
     if not final:
         return 0
     now = ledger.now()
@@ -184,16 +191,19 @@ def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int
             .where(batch.c.id == pk)
         ).one()
         numbers = {answer["task_id"]: _own_number(answer["tracking_id"], owner.public_id) for answer in final}
-        known = _known_tasks(connection, owner.run_id, pk, [no for no in numbers.values() if no])
+        known = _known_tasks(connection, owner.run_id, [no for no in numbers.values() if no])
         fresh: list[tuple[Any, TaskAnswer]] = []
+        new: list[TaskAnswer] = []
         taken: set[int] = set()
         for answer in final:
             row = known.get(numbers[answer["task_id"]] or 0)
             if row is not None and row.final_at is None and row.task_no not in taken:
                 taken.add(row.task_no)
                 fresh.append((row, answer))
-        _store_raw(connection, pk, owner.run_id, final, numbers, set(known), now)
-        rows = _store_verdicts(connection, owner, pk, fresh, now)
+            if row is None or row.task_id != answer["task_id"]:  # else it is stored, under whatever batch
+                new.append(answer)
+        _store_raw(connection, pk, owner.run_id, new, numbers, set(known), now)
+        rows = _store_verdicts(connection, owner, fresh, now)
         append_event(
             connection, now, "answers_stored", run=owner.run_id, batch=pk, rows=rows, tasks=len(fresh)
         )
@@ -222,7 +232,7 @@ def mark_missing(ledger: Ledger, pk: int, *, by_person: bool) -> int:
     """
     now = ledger.now()
     with ledger.write() as connection:
-        row = connection.execute(select(batch).where(batch.c.id == pk)).one()
+        row = moves.the_batch(connection, pk)
         if moved(BatchState(row.state), Event.FINISH) is None:
             return 0
         reason = (
@@ -235,11 +245,19 @@ def mark_missing(ledger: Ledger, pk: int, *, by_person: bool) -> int:
             update(batch)
             .where(batch.c.id == pk)
             .values(
-                state=BatchState.COLLECTED, collected_at=now, next_poll_at=None, closed_by_person=by_person
+                state=moved(BatchState.ACCEPTED, Event.FINISH),
+                collected_at=now,
+                next_poll_at=None,
+                closed_by_person=by_person,
             )
         )
         append_event(connection, now, "batch_closed", run=row.run_id, batch=pk, rows=rows, person=by_person)
     return rows
+
+
+def _news(now: float) -> Any:
+    """Before a batch is ready only its counters tell that it moves, not what we read of it."""
+    return case((batch.c.ready_at.is_(None), batch.c.changed_at), else_=now)
 
 
 def _listed(connection: Connection, pk: int) -> int:
@@ -252,8 +270,8 @@ def _own_number(tracking: str | None, run_id: str) -> int | None:
     return parsed[1] if parsed and parsed[0] == run_id else None
 
 
-def _known_tasks(connection: Connection, run_id: int, pk: int, numbers: list[int]) -> dict[int, Any]:
-    query = select(task).where(task.c.run_id == run_id, task.c.batch_pk == pk, task.c.task_no.in_(numbers))
+def _known_tasks(connection: Connection, run_id: int, numbers: list[int]) -> dict[int, Any]:
+    query = select(task).where(task.c.run_id == run_id, task.c.task_no.in_(numbers))
     return {row.task_no: row for row in connection.execute(query)}
 
 
@@ -282,6 +300,8 @@ def _store_raw(
         }
         for answer in answers
     ]
+    if not values:
+        return
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["batch_pk", "task_id"],
@@ -293,7 +313,7 @@ def _store_raw(
 
 
 def _store_verdicts(
-    connection: Connection, owner: Any, pk: int, fresh: list[tuple[Any, TaskAnswer]], now: float
+    connection: Connection, owner: Any, fresh: list[tuple[Any, TaskAnswer]], now: float
 ) -> int:
     """Write status, outcomes and counters of tasks with a last word; return the rows that became final."""
     if not fresh:
@@ -332,32 +352,36 @@ def _store_verdicts(
         .values(outcome=bindparam("b_outcome"), reason=bindparam("b_reason"), flags=bindparam("b_flags")),
         links,
     )
-    seqs = (
-        connection.execute(
-            select(row_task.c.seq).where(
-                row_task.c.run_id == owner.run_id, row_task.c.task_no.in_([row.task_no for row, _ in fresh])
-            )
+    ties = connection.execute(
+        select(row_task.c.task_no, row_task.c.seq).where(
+            row_task.c.run_id == owner.run_id, row_task.c.task_no.in_([row.task_no for row, _ in fresh])
         )
-        .scalars()
-        .all()
-    )
+    ).all()
+    _count_down(connection, {row.task_no: row.batch_pk for row, _ in fresh}, ties, now)
+    add_to_counters(connection, owner.run_id, found.items())
+    return settle(connection, owner.run_id, [seq for _, seq in ties])
+
+
+def _count_down(connection: Connection, batch_of: dict[int, int], ties: Sequence[Any], now: float) -> None:
+    """Take answered tasks, and the rows tied to them, off what their batches wait for."""
+    tasks = Counter(batch_of.values())
+    rows = Counter(batch_of[task_no] for task_no, _ in ties)
     connection.execute(
         update(batch)
-        .where(batch.c.id == pk)
+        .where(batch.c.id == bindparam("b_pk"))
         .values(
-            open_tasks=func.max(0, batch.c.open_tasks - len(fresh)),
-            open_rows=func.max(0, batch.c.open_rows - len(seqs)),
-            changed_at=now,
-        )
+            open_tasks=func.max(0, batch.c.open_tasks - bindparam("b_tasks")),
+            open_rows=func.max(0, batch.c.open_rows - bindparam("b_rows")),
+            changed_at=_news(now),
+        ),
+        [{"b_pk": pk, "b_tasks": n, "b_rows": rows[pk]} for pk, n in tasks.items()],
     )
-    add_to_counters(connection, owner.run_id, found.items())
-    return settle(connection, owner.run_id, seqs)
 
 
 def _count_found(found: dict[str, int], kind: Kind, data: Any) -> None:
     for record in read_records(kind, data):
         found["found:records"] += 1
-        found["found:phones"] += len(record.phones)
+        found["found:phones"] += bool(record.phones)  # paid once a person, however many numbers
         found["found:technologies"] += kind is Kind.FIND_TECH
         if record.email and kind is Kind.LOOKUP_BUSINESS_EMAIL:
             found["found:mailboxes"] += 1

@@ -5,62 +5,68 @@ Each is one transaction, each is an event, and none of them is ever done by the 
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from sqlalchemy import Connection, func, insert, select, update
 
 from openmart_lib.errors import LedgerError
+from openmart_lib.ledger import moves
 from openmart_lib.ledger.answers import mark_missing
-from openmart_lib.ledger.ledger import Ledger, append_event
+from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.schema import batch, row_task, run, task
 from openmart_lib.ledger.settling import mark_open_rows, settle
 from openmart_lib.ledger.states import BatchState, Event, Outcome, moved
-from openmart_lib.ledger.submissions import accept
+
+GIVEN_UP: Final = "given up by a person; it may have been charged"
+GIVEN_UP_FREE: Final = "given up by a person; Openmart had created nothing, so nothing was spent"
+CREATED_NOTHING: Final = "Openmart created nothing for this batch; it was sent again as another one"
 
 
+@in_plain_words
 def resend_batch(ledger: Ledger, pk: int) -> int:
     """Send an unknown batch's tasks again as a new batch with new tracking ids; return the new batch's key.
 
     The old batch stays: if its answer turns up it is collected too, and each row's best outcome counts.
+    Tasks whose answer is here are not sent again.
 
     Raises:
-        LedgerError: If the batch is not unknown (any more).
+        LedgerError: If the batch is not unknown (any more), its run is cancelled, or the batch that it
+            repeats itself turned up.
     """
     now = ledger.now()
     with ledger.write() as connection:
-        old = connection.execute(select(batch).where(batch.c.id == pk)).one()
-        if moved(BatchState(old.state), Event.RESEND) is None:
+        old = moves.the_batch(connection, pk)
+        wanted = _open_tasks(connection, pk)
+        if moved(BatchState(old.state), Event.RESEND) is None or not wanted:
             raise LedgerError(
                 "This batch is not in doubt any more, so there is nothing to resend. Nothing was sent. "
                 "Reload the page to see its state."
             )
+        if connection.execute(select(run.c.cancelled_at).where(run.c.id == old.run_id)).scalar() is not None:
+            raise LedgerError(
+                "The run of this batch was cancelled, so nothing of it is sent any more. Nothing was sent. "
+                "Give the batch up, and submit its rows again as a new run."
+            )
+        if moves.first_try_turned_up(connection, old):
+            raise LedgerError(
+                "The batch that this one repeats turned up, so its rows are being collected already. "
+                "Nothing was sent. Give this one up, or attach its id if you find it."
+            )
+        if old.nothing_created:  # no money is in doubt: the new batch alone has the word
+            mark_open_rows(connection, pk, Outcome.REFUSED, CREATED_NOTHING)
         connection.execute(update(batch).where(batch.c.id == pk).values(state=BatchState.RESENT))
         connection.execute(
-            update(run).where(run.c.id == old.run_id).values(task_count=run.c.task_count + old.task_count)
+            update(run).where(run.c.id == old.run_id).values(task_count=run.c.task_count + len(wanted))
         )
-        number = connection.execute(
-            select(func.max(batch.c.batch_no)).where(batch.c.run_id == old.run_id)
-        ).scalar_one()
-        values = {
-            "run_id": old.run_id,
-            "account_id": old.account_id,
-            "environment": old.environment,
-            "batch_no": number + 1,
-            "kind": old.kind,
-            "state": BatchState.PLANNED,
-            "resend_of": pk,
-            "task_count": old.task_count,
-            "open_tasks": old.task_count,
-            "open_rows": 0,
-        }
-        key = connection.execute(insert(batch).values(values)).inserted_primary_key
-        assert key is not None
-        new_pk = int(key[0])
-        seqs = _copy_tasks(connection, old.run_id, pk, new_pk)
+        new_pk = _insert_batch(connection, old, len(wanted))
+        seqs = _copy_tasks(connection, wanted, new_pk)
         connection.execute(update(batch).where(batch.c.id == new_pk).values(open_rows=len(seqs)))
         rows = settle(connection, old.run_id, seqs)
         append_event(connection, now, "batch_resent", run=old.run_id, batch=new_pk, rows=rows, old=pk)
     return new_pk
 
 
+@in_plain_words
 def drop_batch(ledger: Ledger, pk: int) -> None:
     """Give an unknown batch up: its rows stay unknown, and may have been charged.
 
@@ -69,17 +75,19 @@ def drop_batch(ledger: Ledger, pk: int) -> None:
     """
     now = ledger.now()
     with ledger.write() as connection:
-        row = connection.execute(select(batch).where(batch.c.id == pk)).one()
+        row = moves.the_batch(connection, pk)
         if moved(BatchState(row.state), Event.DROP) is None:
             raise LedgerError(
                 "This batch is not in doubt any more, so there is nothing to give up. Nothing was changed. "
                 "Reload the page to see its state."
             )
         connection.execute(update(batch).where(batch.c.id == pk).values(state=BatchState.DROPPED))
-        mark_open_rows(connection, pk, Outcome.UNKNOWN, "given up by a person; it may have been charged")
+        reason = GIVEN_UP_FREE if row.nothing_created else GIVEN_UP
+        mark_open_rows(connection, pk, Outcome.UNKNOWN, reason)
         append_event(connection, now, "batch_dropped", run=row.run_id, batch=pk)
 
 
+@in_plain_words
 def attach_batch(ledger: Ledger, pk: int, batch_id: str) -> None:
     """Give an unknown batch the id that a person found elsewhere; it is collected like any other.
 
@@ -89,16 +97,23 @@ def attach_batch(ledger: Ledger, pk: int, batch_id: str) -> None:
     wanted = batch_id.strip()
     if not wanted:
         raise LedgerError("No batch id was given. Nothing was changed. Paste the id Openmart gave.")
-    with ledger.read() as connection:
-        state = connection.execute(select(batch.c.state).where(batch.c.id == pk)).scalar_one()
-    if state not in (BatchState.UNKNOWN, BatchState.RESENT, BatchState.DROPPED):
-        raise LedgerError(
-            "This batch is not in doubt any more, so no id is needed. Nothing was changed. "
-            "Reload the page to see its state."
-        )
-    accept(ledger, pk, wanted, None, poll_after=0.0)
+    with ledger.write() as connection:
+        row = moves.the_batch(connection, pk)
+        if row.state not in (BatchState.UNKNOWN, BatchState.RESENT, BatchState.DROPPED):
+            raise LedgerError(
+                "This batch is not in doubt any more, so no id is needed. Nothing was changed. "
+                "Reload the page to see its state."
+            )
+        mine = (batch.c.environment == ledger.environment) & (batch.c.batch_id == wanted)
+        if connection.execute(select(batch.c.id).where(mine)).first() is not None:
+            raise LedgerError(
+                "This batch id already belongs to another batch here, so its rows are already being "
+                "collected there. Nothing was changed. Check the id."
+            )
+        moves.accept(connection, row, wanted, None, now=ledger.now(), poll_after=0.0)
 
 
+@in_plain_words
 def close_batch(ledger: Ledger, pk: int) -> int:
     """Stop waiting for a batch that does not finish; return how many rows became ``missing``.
 
@@ -107,9 +122,35 @@ def close_batch(ledger: Ledger, pk: int) -> int:
     return mark_missing(ledger, pk, by_person=True)
 
 
-def _copy_tasks(connection: Connection, run_id: int, old_pk: int, new_pk: int) -> list[int]:
-    """Copy a batch's tasks and their ties to rows under new task numbers; return the rows' seq."""
-    old = connection.execute(select(task).where(task.c.batch_pk == old_pk).order_by(task.c.task_no)).all()
+def _open_tasks(connection: Connection, pk: int) -> list[Any]:
+    query = select(task).where(task.c.batch_pk == pk, task.c.final_at.is_(None)).order_by(task.c.task_no)
+    return list(connection.execute(query))
+
+
+def _insert_batch(connection: Connection, old: Any, task_count: int) -> int:
+    number = connection.execute(
+        select(func.max(batch.c.batch_no)).where(batch.c.run_id == old.run_id)
+    ).scalar_one()
+    values = {
+        "run_id": old.run_id,
+        "account_id": old.account_id,
+        "environment": old.environment,
+        "batch_no": number + 1,
+        "kind": old.kind,
+        "state": BatchState.PLANNED,
+        "resend_of": old.id,
+        "task_count": task_count,
+        "open_tasks": task_count,
+        "open_rows": 0,
+    }
+    key = connection.execute(insert(batch).values(values)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _copy_tasks(connection: Connection, old: list[Any], new_pk: int) -> list[int]:
+    """Copy tasks and their ties to rows under new task numbers; return the rows' seq."""
+    run_id = old[0].run_id
     highest = connection.execute(select(func.max(task.c.task_no)).where(task.c.run_id == run_id)).scalar_one()
     new_number = {row.task_no: highest + position for position, row in enumerate(old, 1)}
     connection.execute(

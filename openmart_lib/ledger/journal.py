@@ -7,6 +7,7 @@ starts; only the holder of the worker lock writes it. One JSON object per line, 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -25,8 +26,10 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        os.fchmod(self._file, 0o600)
         self._end = _end_of_lines(path)
         self._grow()
+        _sync_folder(path.parent)  # a file whose name is lost in a power cut is lost
 
     def append(self, kind: str, *, run_id: str, batch_no: int, **detail: Any) -> None:
         """Append one line (``sent`` before the first byte leaves, ``accepted`` before the commit) and fsync.
@@ -36,7 +39,9 @@ class Journal:
         """
         line = json.dumps({"kind": kind, "run_id": run_id, "batch_no": batch_no} | detail).encode() + b"\n"
         with self._lock:
-            os.pwrite(self._file, line, self._end)
+            written = os.pwrite(self._file, line, self._end)
+            if written < len(line):  # the disk is full in the middle of a line; the next one goes over it
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
             self._end += len(line)
             self._grow()
@@ -81,3 +86,11 @@ def _end_of_lines(path: Path) -> int:
             file.write(b"\n")
         return text_end + 1
     return text_end
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

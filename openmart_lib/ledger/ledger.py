@@ -8,26 +8,36 @@ write; ``queries`` reads.
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
 
 from openmart_lib.errors import ConfigError, LedgerError, LedgerNewerError
 from openmart_lib.ledger import schema
+from openmart_lib.ledger.journal import FILE_NAME, read_journal
 from openmart_lib.settings import Settings
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 HEAD: Final = "0001"  # the newest migration; a test keeps it true
 BUSY_TIMEOUT_MS: Final = 30_000
 DATABASE_FILE: Final = "ledger.db"
+_COUNT_CHANGE: Final = (
+    "INSERT INTO meta (name, value) VALUES ('revision', 1) "
+    "ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+)
 
 
 class Ledger:
@@ -38,6 +48,7 @@ class Ledger:
         self.folder = folder
         self.environment = environment
         self.now = clock
+        self._writing = threading.RLock()
 
     @classmethod
     def open(cls, folder: Path, *, environment: str, clock: Callable[[], float] = time.time) -> Ledger:
@@ -51,10 +62,14 @@ class Ledger:
             _make_folders(folder)
             path = folder / DATABASE_FILE
             with _exclusive(folder / "migrate.lock"):
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                _make_file(path)
                 engine = _engine(path)
-                _migrate(engine)
-                _check_environment(engine, environment)
+                try:
+                    _migrate(engine, folder)
+                    _check_environment(engine, environment)
+                except BaseException:
+                    engine.dispose()
+                    raise
         except OSError as error:
             raise LedgerError(
                 f"The data folder {folder} cannot be used ({error.strerror}). "
@@ -90,9 +105,20 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a connection in a write transaction: taken at once (BEGIN IMMEDIATE), fsynced at its end."""
-        with self._engine.connect().execution_options(write=True) as connection, connection.begin():
+        """Give a connection in a write transaction: taken at once (BEGIN IMMEDIATE), fsynced at its end.
+
+        Threads of this process queue for it here: SQLite would have them sleep and try again, unfairly.
+        """
+        with (
+            self._writing,
+            self._engine.connect().execution_options(write=True) as connection,
+            connection.begin(),
+        ):
+            raw: Any = connection.connection.dbapi_connection
+            before = raw.total_changes
             yield connection
+            if raw.total_changes > before:
+                connection.exec_driver_sql(_COUNT_CHANGE)  # what `queries.revision` reads
 
     def meta(self, name: str) -> str:
         """Return a value of the ``meta`` table; ``salt`` and ``environment`` always exist."""
@@ -118,6 +144,29 @@ def open_ledger(settings: Settings) -> Ledger:
             "Nothing was sent. Remove the setting and start again."
         )
     return Ledger.open(settings.environment_dir, environment=settings.environment)
+
+
+def in_plain_words(
+    action: Callable[Concatenate[Ledger, _P], _R],
+) -> Callable[Concatenate[Ledger, _P], _R]:
+    """Make what a person asks of the ledger fail with a ``LedgerError`` that says what to do next.
+
+    The engine's writes are not wrapped: it tells a busy or full database (tried again) from a move that
+    the money path does not have (never tried again).
+    """
+
+    @functools.wraps(action)
+    def wrapped(ledger: Ledger, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return action(ledger, *args, **kwargs)
+        except DatabaseError as error:
+            raise LedgerError(
+                f"The ledger in {ledger.folder} cannot be used now ({error.orig}). "
+                "Nothing was sent by this, and what was asked for is not done. "
+                "Make room on the disk or end the program that holds it, then try again."
+            ) from error
+
+    return wrapped
 
 
 def append_event(
@@ -146,9 +195,16 @@ def append_event(
 
 
 def _make_folders(folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # `parents` alone would use the umask
     for path in (folder, folder / "uploads", folder / "results", folder / "exports"):
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.mkdir(exist_ok=True, mode=0o700)
         path.chmod(0o700)
+
+
+def _make_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    os.fchmod(descriptor, 0o600)  # SQLite gives its -wal and -shm files the same mode
+    os.close(descriptor)
 
 
 @contextmanager
@@ -167,6 +223,7 @@ def _engine(path: Path) -> Engine:
         poolclass=QueuePool,
         pool_size=8,
         max_overflow=64,
+        hide_parameters=True,  # an error's text must not hold the rows it was about
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
 
@@ -192,10 +249,12 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(engine: Engine, folder: Path) -> None:
     version = _version(engine)
     if version == HEAD:
         return
+    if version is None:
+        _refuse_to_start_over(folder)
     from openmart_lib.ledger.migrations import upgrade  # alembic costs 0.3 s and is seldom needed
 
     upgrade(engine, version)
@@ -203,10 +262,9 @@ def _migrate(engine: Engine) -> None:
 
 def _version(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        try:
-            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        except OperationalError:
+        if not inspect(connection).has_table("alembic_version"):
             return None
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if version is not None and version > HEAD:
         raise LedgerNewerError(
             f"This ledger was written by a newer version of Openmart Desk (ledger {version}, this program "
@@ -215,18 +273,28 @@ def _version(engine: Engine) -> str | None:
     return str(version) if version is not None else None
 
 
+def _refuse_to_start_over(folder: Path) -> None:
+    """Refuse to begin anew where a ledger has been: what it knew was paid for."""
+    if any((folder / "uploads").glob("*.parquet")) or any(read_journal(folder / FILE_NAME)):
+        raise LedgerError(
+            f"The ledger in {folder} is empty, but lists were submitted from this folder. Nothing was "
+            f"changed or sent. Restore a backup of {DATABASE_FILE}, or set OPENMART_DATA_DIR to another "
+            "folder."
+        )
+
+
 def _check_environment(engine: Engine, environment: str) -> None:
-    with engine.connect().execution_options(write=True) as connection, connection.begin():
-        rows = connection.execute(select(schema.meta.c.name, schema.meta.c.value)).all()
-        known = {name: value for name, value in rows}  # noqa: C416 - a Row is no pair for mypy
-        if not known:
-            values = [
-                {"name": "environment", "value": environment},
-                {"name": "salt", "value": secrets.token_hex(16)},
-            ]
+    with engine.connect() as connection:
+        known = {row.name: row.value for row in connection.execute(select(schema.meta))}
+    if "environment" not in known:  # just made; a known one is opened without waiting for a writer
+        values = [
+            {"name": "environment", "value": environment},
+            {"name": "salt", "value": secrets.token_hex(16)},
+        ]
+        with engine.connect().execution_options(write=True) as connection, connection.begin():
             connection.execute(insert(schema.meta), values)
-        elif known["environment"] != environment:
-            raise LedgerError(
-                f"This ledger belongs to {known['environment']}, not to {environment}. "
-                "Nothing was sent. Set OPENMART_DATA_DIR to another folder."
-            )
+    elif known["environment"] != environment:
+        raise LedgerError(
+            f"This ledger belongs to {known['environment']}, not to {environment}. "
+            "Nothing was sent. Set OPENMART_DATA_DIR to another folder."
+        )

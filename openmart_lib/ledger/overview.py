@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, and_, func, select
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import RunNotFoundError
-from openmart_lib.ledger.ledger import Ledger
+from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import account, batch, counter, run, upload
 from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
@@ -94,8 +94,10 @@ class RunInfo:
     @property
     def needs_person(self) -> bool:
         """Whether something of this run waits for a person's decision."""
-        held = self.hold in PERSON_HOLDS and self.batches[BatchState.PLANNED] > 0
-        return held or self.batches[BatchState.UNKNOWN] > 0 or self.stalled_batches > 0
+        unsent, accepted = self.batches[BatchState.PLANNED], self.batches[BatchState.ACCEPTED]
+        held = self.hold in PERSON_HOLDS and unsent > 0
+        waits_for_key = self.other_key and unsent + accepted > 0
+        return held or waits_for_key or self.batches[BatchState.UNKNOWN] > 0 or self.stalled_batches > 0
 
     @property
     def moving(self) -> bool:
@@ -104,6 +106,7 @@ class RunInfo:
         return self.state in (RunState.ACTIVE, RunState.PLANNING) or going > 0
 
 
+@in_plain_words
 def runs(
     ledger: Ledger, *, key_fingerprint: str | None = None, stall_after: float = 1200.0, limit: int = 500
 ) -> list[RunInfo]:
@@ -118,6 +121,7 @@ def runs(
         )
 
 
+@in_plain_words
 def run_info(
     ledger: Ledger, run_id: str, *, key_fingerprint: str | None = None, stall_after: float = 1200.0
 ) -> RunInfo:
@@ -133,6 +137,7 @@ def run_info(
         )[0]
 
 
+@in_plain_words
 def newest_run_id(ledger: Ledger) -> str:
     """Return the public id of the newest run.
 
@@ -225,12 +230,14 @@ def _run_info(
         open_rows[batch_state, bool(group.ready)] += group.open_rows or 0
     outcomes = {outcome: counts.get(f"outcome:{outcome}", 0) for outcome in Outcome}
     if row.planned_at is None:
-        outcomes = dict.fromkeys(Outcome, 0) | {Outcome.PENDING: row.row_count}
+        so_far = Outcome.PENDING if row.cancelled_at is None else Outcome.CANCELLED
+        outcomes = dict.fromkeys(Outcome, 0) | {so_far: row.row_count}
     hold = Hold(row.hold) if row.hold else None
     other_key = fingerprint is not None and row.key_fingerprint != fingerprint
     state, reason = _state(row, states, hold, other_key)
-    ended = [group.ended for group in groups if group.ended is not None]
-    over = not any(states[open_state] for open_state in OPEN_STATES) and row.planned_at is not None
+    ends = [row.cancelled_at, *(group.ended for group in groups)]
+    ended = [end for end in ends if end is not None]
+    over = not any(states[open_state] for open_state in OPEN_STATES) and state is not RunState.PLANNING
     return RunInfo(
         run_id=row.public_id,
         name=row.name,
@@ -251,7 +258,7 @@ def _run_info(
         mapping=json.loads(row.mapping),
         options=json.loads(row.options),
         outcomes=outcomes,
-        pending=_pending(states, open_rows, row),
+        pending=_pending(open_rows, outcomes[Outcome.PENDING], row),
         batches=states,
         found={name: counts.get(f"found:{name}", 0) for name in FOUND},
         worst_credits=row.worst_credits,
@@ -262,26 +269,35 @@ def _run_info(
     )
 
 
-def _pending(
-    states: dict[BatchState, int], open_rows: dict[tuple[BatchState, bool], int], row: Any
-) -> Pending:
+def _pending(open_rows: dict[tuple[BatchState, bool], int], pending: int, row: Any) -> Pending:
+    """Split the pending rows by where they are; the parts add up to ``pending``.
+
+    A row that was sent again counts in two batches while both are open, and its other batch may have
+    answered: what is too much is taken off where it is least far.
+    """
     if row.planned_at is None:
-        return Pending(waiting=row.row_count)
-    return Pending(
-        waiting=open_rows[BatchState.PLANNED, False] + open_rows[BatchState.PLANNED, True],
-        sending=open_rows[BatchState.SENDING, False] + open_rows[BatchState.SENDING, True],
-        at_openmart=open_rows[BatchState.ACCEPTED, False],
-        fetching=open_rows[BatchState.ACCEPTED, True],
-    )
+        return Pending(waiting=pending)
+    places = [
+        open_rows[BatchState.PLANNED, False] + open_rows[BatchState.PLANNED, True],
+        open_rows[BatchState.SENDING, False] + open_rows[BatchState.SENDING, True],
+        open_rows[BatchState.ACCEPTED, False],
+        open_rows[BatchState.ACCEPTED, True],
+    ]
+    too_much = sum(places) - pending
+    for place, rows in enumerate(places):
+        taken = min(rows, max(0, too_much))
+        places[place] -= taken
+        too_much -= taken
+    return Pending(*places)
 
 
 def _state(
     row: Any, states: dict[BatchState, int], hold: Hold | None, other_key: bool
 ) -> tuple[RunState, str | None]:
-    if row.planned_at is None:
-        return RunState.PLANNING, None
     if row.cancelled_at is not None:
         return RunState.CANCELLED, None
+    if row.planned_at is None:
+        return RunState.PLANNING, None
     if not any(states[state] for state in OPEN_STATES):
         return RunState.DONE, None
     if row.paused_at is not None:

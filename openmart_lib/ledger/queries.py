@@ -11,14 +11,16 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Connection, Select, func, select
 
+from openmart_lib.errors import LedgerError
 from openmart_lib.ledger.accounts import AccountInfo, account_info
-from openmart_lib.ledger.ledger import Ledger
+from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.overview import Pending, RunInfo, newest_run_id, run_info, runs
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import (
     account,
     batch,
     event,
+    meta,
     remote_task,
     row_task,
     run,
@@ -32,6 +34,7 @@ __all__ = [
     "RunInfo",
     "accounts",
     "answers",
+    "batch_ids",
     "batches",
     "events",
     "links",
@@ -47,18 +50,22 @@ __all__ = [
 ]
 
 
+@in_plain_words
 def accounts(ledger: Ledger) -> list[AccountInfo]:
     """Return the accounts of this environment."""
     with ledger.read() as connection:
         return [account_info(row) for row in connection.execute(select(account))]
 
 
+@in_plain_words
 def revision(ledger: Ledger) -> int:
     """Return a number that grows with every change of the ledger; equal numbers, equal content."""
     with ledger.read() as connection:
-        return int(connection.execute(select(func.coalesce(func.max(event.c.id), 0))).scalar_one())
+        known = connection.execute(select(meta.c.value).where(meta.c.name == "revision")).scalar()
+    return int(known or 0)
 
 
+@in_plain_words
 def batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
     """Return one row per batch of a run, in order of ``batch_no``.
 
@@ -67,8 +74,10 @@ def batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
     asked_at, changed_at, next_poll_at, polls, read_error, collected_at, closed_by_person, resend_of_no,
     first_tracking_id, last_tracking_id. Times are UTC seconds (Float64).
     """
-    first = select(func.min(task.c.task_no)).where(task.c.batch_pk == batch.c.id).scalar_subquery()
-    last = select(func.max(task.c.task_no)).where(task.c.batch_pk == batch.c.id).scalar_subquery()
+    # With both columns given, either end of the index answers, and no task is walked over.
+    own = (task.c.batch_pk == batch.c.id) & (task.c.run_id == batch.c.run_id)
+    first = select(func.min(task.c.task_no)).where(own).scalar_subquery()
+    last = select(func.max(task.c.task_no)).where(own).scalar_subquery()
     old = batch.alias("old")
     columns = [batch.c[name] for name in _BATCH_COLUMNS if name != "pk"]
     query = (
@@ -90,6 +99,14 @@ def batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
     ).drop("first_no", "last_no")
 
 
+@in_plain_words
+def batch_ids(ledger: Ledger) -> set[str]:
+    """Return the ids that Openmart gave, of all batches of all runs."""
+    query = select(batch.c.batch_id).where(batch.c.batch_id.is_not(None))
+    with ledger.read() as connection:
+        return set(connection.execute(query).scalars())
+
+
 def progress(ledger: Ledger, run_id: str) -> pl.DataFrame:
     """Return one row per change: ``at`` (Float64, UTC s), ``final_rows`` (Int64, cumulative)."""
     query = select(event.c.at, event.c.rows.label("final_rows")).where(event.c.rows.is_not(None))
@@ -99,6 +116,7 @@ def progress(ledger: Ledger, run_id: str) -> pl.DataFrame:
     return frame.with_columns(pl.col("final_rows").cum_sum())
 
 
+@in_plain_words
 def submissions(ledger: Ledger, run_id: str) -> pl.DataFrame:
     """Return one row per accepted batch: ``at`` (Float64, UTC s), ``batch_no`` (Int64)."""
     query = (
@@ -112,6 +130,7 @@ def submissions(ledger: Ledger, run_id: str) -> pl.DataFrame:
         return _frame(connection, mine, {"at": pl.Float64, "batch_no": pl.Int64})
 
 
+@in_plain_words
 def events(ledger: Ledger, run_id: str | None = None, *, limit: int = 200) -> pl.DataFrame:
     """Return the newest events first: at (Float64), kind, run_id (public), batch_no, detail (JSON text)."""
     query = (
@@ -129,17 +148,29 @@ def events(ledger: Ledger, run_id: str | None = None, *, limit: int = 200) -> pl
         return _frame(connection, query, shape)
 
 
+@in_plain_words
 def upload_rows(ledger: Ledger, run_id: str) -> pl.LazyFrame:
-    """Return the uploaded rows in upload order: seq, file_line, then the uploaded columns as text."""
+    """Return the uploaded rows in upload order: seq, file_line, then the uploaded columns as text.
+
+    Raises:
+        LedgerError: If the file that holds them is gone.
+    """
     with ledger.read() as connection:
         name = connection.execute(
             select(upload.c.parquet)
             .join(run, run.c.upload_id == upload.c.id)
             .where(run.c.id == run_pk(connection, run_id))
         ).scalar_one()
-    return pl.scan_parquet(ledger.uploads_dir / name)
+    path = ledger.uploads_dir / name
+    if not path.is_file():
+        raise LedgerError(
+            f"The uploaded rows of run {run_id} are gone ({path}). Its results are in the ledger unharmed. "
+            "Restore the file from a backup."
+        )
+    return pl.scan_parquet(path)
 
 
+@in_plain_words
 def row_states(ledger: Ledger, run_id: str) -> pl.DataFrame:
     """Return one row per uploaded row, in order.
 
@@ -152,6 +183,7 @@ def row_states(ledger: Ledger, run_id: str) -> pl.DataFrame:
         return _frame(connection, select(*columns).where(mine).order_by(uploaded_row.c.seq), _ROW_SCHEMA)
 
 
+@in_plain_words
 def links(ledger: Ledger, run_id: str) -> pl.DataFrame:
     """Return one row per tie of a task (or person) to a row: seq, task_no, person_no, outcome, reason."""
     columns = [row_task.c[name] for name in _LINK_SCHEMA]
@@ -161,6 +193,7 @@ def links(ledger: Ledger, run_id: str) -> pl.DataFrame:
         return _frame(connection, query, _LINK_SCHEMA)
 
 
+@in_plain_words
 def answers(ledger: Ledger, run_id: str) -> pl.DataFrame:
     """Return one row per fetched remote task.
 
@@ -187,6 +220,7 @@ def answers(ledger: Ledger, run_id: str) -> pl.DataFrame:
         return _frame(connection, mine, _ANSWER_SCHEMA)
 
 
+@in_plain_words
 def requests(ledger: Ledger, run_id: str, task_nos: list[int] | None = None) -> pl.DataFrame:
     """Return one row per task.
 

@@ -2,63 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
-import polars as pl
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
-from openmart_lib.api.wire import MAX_TASKS_PER_BATCH, Kind
-from openmart_lib.errors import LedgerError, RunExistsError, RunNotFoundError
+from openmart_lib.errors import RunNotFoundError
 from openmart_lib.ledger.accounts import ensure_account, resume_account
-from openmart_lib.ledger.ledger import Ledger, append_event
-from openmart_lib.ledger.schema import batch, counter, run, task, upload
-from openmart_lib.ledger.settling import mark_open_rows
-from openmart_lib.ledger.states import BatchState, Outcome
-from openmart_lib.ledger.tracking import new_run_id
+from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
+from openmart_lib.ledger.moves import RUN_CANCELLED, cancel
+from openmart_lib.ledger.planning import NewRun, find_or_insert, planned_run, write_rows
+from openmart_lib.ledger.schema import batch, run
+from openmart_lib.ledger.states import BatchState
 
-CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the worker must be able to write in between
+__all__ = [
+    "CancelCount",
+    "EarlierRun",
+    "NewRun",
+    "adopt_run",
+    "cancel_run",
+    "find_same_content",
+    "finish_cancelling",
+    "pause_run",
+    "plan_run",
+    "resume_run",
+    "run_pk",
+]
+
+BATCHES_AT_ONCE: Final = 20  # cancelled in one write transaction: about 2,000 rows
 PAUSED_BY_PERSON: Final = "paused by you"
-_OUTCOME_OF_INTAKE: Final = {
-    "accepted": Outcome.PENDING,
-    "duplicate": Outcome.DUPLICATE,
-    "rejected": Outcome.REJECTED,
-    "skipped": Outcome.SKIPPED,
-    "reused": Outcome.REUSED,
-}
-
-
-@dataclass(frozen=True)
-class NewRun:
-    """Everything one Confirm decides.
-
-    ``frame`` has seq, file_line and the uploaded columns as text; ``rows`` one row per uploaded row (seq,
-    file_line, intake, code, reason, domain, asked_title, duplicate_of); ``tasks`` task_no, request (JSON
-    without tracking_id), domain; ``links`` seq, task_no, person_no. ``worst_credits`` is the most it may
-    cost, as shown.
-    """
-
-    name: str
-    kind: Kind
-    mapping: dict[str, list[str]]
-    options: dict[str, Any]
-    content_key: str
-    confirm_token: str
-    upload_name: str
-    upload_sha256: str
-    upload_format: dict[str, Any]
-    frame: pl.DataFrame
-    rows: pl.DataFrame
-    tasks: pl.DataFrame
-    links: pl.DataFrame
-    worst_credits: float
-    key_fingerprint: str
-    key_last4: str
-    again: bool = False
-    tasks_per_batch: int = field(default=MAX_TASKS_PER_BATCH)
+_GOING: Final = (BatchState.PLANNED, BatchState.SENDING, BatchState.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +52,7 @@ class CancelCount:
     with_openmart_batches: int
 
 
+@in_plain_words
 def plan_run(ledger: Ledger, new: NewRun, *, progress: Callable[[int, int], None] | None = None) -> str:
     """Write a run into the ledger; return its public id. Nothing is sent before the last row is written.
 
@@ -86,21 +61,25 @@ def plan_run(ledger: Ledger, new: NewRun, *, progress: Callable[[int, int], None
 
     Raises:
         RunExistsError: If the same content was submitted before and ``again`` is not set.
+        LedgerError: If it could not be stored; nothing of it is sent.
     """
     with ledger.write() as connection:
-        pk, run_id, planned = _find_or_insert(ledger, connection, new)
+        pk, run_id, planned = find_or_insert(ledger, connection, new)
     if not planned:
-        _plan(ledger, pk, new, progress)
+        write_rows(ledger, pk, new, progress)
+        finish_cancelling(ledger)  # it may have been cancelled while it was being written
     return run_id
 
 
+@in_plain_words
 def find_same_content(ledger: Ledger, content_key: str) -> EarlierRun | None:
-    """Return the newest run of the same content, if there is one."""
+    """Return the newest run of the same content, if there is one; one that was never planned is none."""
     with ledger.read() as connection:
-        row = _same_content(connection, ledger.environment, content_key)
+        row = planned_run(connection, ledger.environment, content_key)
     return EarlierRun(row.public_id, row.name, row.created_at) if row else None
 
 
+@in_plain_words
 def pause_run(ledger: Ledger, run_id: str, *, reason: str = PAUSED_BY_PERSON) -> None:
     """Stop claiming this run's batches; what is with Openmart goes on and is collected.
 
@@ -115,6 +94,7 @@ def pause_run(ledger: Ledger, run_id: str, *, reason: str = PAUSED_BY_PERSON) ->
         append_event(connection, ledger.now(), "run_paused", run=pk, reason=reason)
 
 
+@in_plain_words
 def resume_run(ledger: Ledger, run_id: str) -> None:
     """Go on with a paused run, and end its account's hold if one waits for a person.
 
@@ -129,36 +109,60 @@ def resume_run(ledger: Ledger, run_id: str) -> None:
         append_event(connection, ledger.now(), "run_resumed", run=pk)
 
 
+@in_plain_words
 def cancel_run(ledger: Ledger, run_id: str) -> CancelCount:
     """Cancel what was not sent; what is with Openmart cannot be recalled and will be collected.
+
+    A run that is done stays done.
 
     Raises:
         RunNotFoundError: If there is no such run.
     """
     with ledger.write() as connection:
         pk = run_pk(connection, run_id)
-        connection.execute(update(run).where(run.c.id == pk).values(cancelled_at=ledger.now()))
-        append_event(connection, ledger.now(), "run_cancelled", run=pk)
-    cancelled = 0
-    while True:  # one transaction per few batches: a million rows must not hold the write lock
-        with ledger.write() as connection:
-            found = _planned(connection, pk, limit=CHUNK_ROWS // MAX_TASKS_PER_BATCH)
-            for batch_pk in found:
-                _cancel_batch(connection, batch_pk, pk, ledger.now())
-        if not found:
-            break
-        cancelled += len(found)
+        going = select(batch.c.id).where(batch.c.run_id == run.c.id, batch.c.state.in_(_GOING)).exists()
+        cancelled = connection.execute(
+            update(run)
+            .where(run.c.id == pk, run.c.cancelled_at.is_(None), run.c.planned_at.is_(None) | going)
+            .values(cancelled_at=ledger.now())
+        )
+        if cancelled.rowcount:
+            append_event(connection, ledger.now(), "run_cancelled", run=pk)
+    stopped = finish_cancelling(ledger, pk)
     with ledger.read() as connection:
         sent = connection.execute(
             select(func.count()).where(
                 batch.c.run_id == pk, batch.c.state.in_([BatchState.SENDING, BatchState.ACCEPTED])
             )
         ).scalar_one()
-    return CancelCount(cancelled, int(sent))
+    return CancelCount(stopped, int(sent))
 
 
+def finish_cancelling(ledger: Ledger, pk: int | None = None) -> int:
+    """Cancel the batches of cancelled runs that are still PLANNED; return how many there were.
+
+    A cancel that was cut off half-way leaves such batches: no worker sends them, and this ends them. Of
+    one run (its integer key) or of all. A run that is still being written waits until it is whole.
+    """
+    ended = 0
+    while True:  # one transaction per few batches: a million rows must not hold the write lock
+        with ledger.read() as connection:
+            found = _cancelled_but_planned(connection, pk)
+        if not found:
+            return ended
+        with ledger.write() as connection:
+            still = select(batch.c.id).where(batch.c.id.in_(found), batch.c.state == BatchState.PLANNED)
+            for batch_pk in connection.execute(still).scalars().all():
+                cancel(connection, batch_pk, RUN_CANCELLED, now=ledger.now())
+                ended += 1
+
+
+@in_plain_words
 def adopt_run(ledger: Ledger, run_id: str, *, key_fingerprint: str, key_last4: str) -> None:
-    """Let a run that was planned with another key go on with the present one (its unsent batches).
+    """Let a run that was planned with another key go on with the present one.
+
+    Its unsent batches are sent, and its sent ones read, with the present key; what another team's key
+    sent cannot be read with it, which then shows as those batches' read errors.
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -186,191 +190,18 @@ def run_pk(connection: Connection, run_id: str) -> int:
     return int(found)
 
 
-def _find_or_insert(ledger: Ledger, connection: Connection, new: NewRun) -> tuple[int, str, bool]:
-    seen = connection.execute(select(run).where(run.c.confirm_token == new.confirm_token)).first()
-    if seen is not None:
-        return seen.id, seen.public_id, seen.planned_at is not None
-    same = _same_content(connection, ledger.environment, new.content_key)
-    if same is not None and not new.again:
-        if same.planned_at is None:  # its planning was cut off: nothing of it was ever sent
-            return same.id, same.public_id, False
-        raise RunExistsError(
-            f"The same list with the same options was submitted before, as {same.name!r}. "
-            "Nothing was sent. Open that run, or submit again on purpose.",
-            run_id=same.public_id,
-            name=same.name,
+def _cancelled_but_planned(connection: Connection, pk: int | None) -> list[int]:
+    query = (
+        select(batch.c.id)
+        .join(run, run.c.id == batch.c.run_id)
+        .where(
+            batch.c.state == BatchState.PLANNED,
+            run.c.cancelled_at.is_not(None),
+            run.c.planned_at.is_not(None),
         )
-    return _insert_run(ledger, connection, new, 0 if same is None else same.repeat_no + 1)
-
-
-def _same_content(connection: Connection, environment: str, content_key: str) -> Any:
-    return connection.execute(
-        select(run)
-        .where(run.c.environment == environment, run.c.content_key == content_key)
-        .order_by(run.c.repeat_no.desc())
-        .limit(1)
-    ).first()
-
-
-def _insert_run(ledger: Ledger, connection: Connection, new: NewRun, repeat_no: int) -> tuple[int, str, bool]:
-    run_id = new_run_id()
-    now = ledger.now()
-    columns = [name for name in new.frame.columns if name not in ("seq", "file_line")]
-    upload_values = {
-        "name": new.upload_name,
-        "sha256": new.upload_sha256,
-        "format": json.dumps(new.upload_format, ensure_ascii=False),
-        "columns": json.dumps(columns, ensure_ascii=False),
-        "row_count": new.frame.height,
-        "parquet": f"{run_id}.parquet",
-        "created_at": now,
-    }
-    upload_key = connection.execute(insert(upload).values(upload_values)).inserted_primary_key
-    assert upload_key is not None
-    values = {
-        "public_id": run_id,
-        "environment": ledger.environment,
-        "account_id": ensure_account(connection, ledger.environment, new.key_fingerprint, new.key_last4),
-        "upload_id": upload_key[0],
-        "name": new.name,
-        "kind": new.kind,
-        "mapping": json.dumps(new.mapping, ensure_ascii=False),
-        "options": json.dumps(new.options, ensure_ascii=False),
-        "content_key": new.content_key,
-        "repeat_no": repeat_no,
-        "confirm_token": new.confirm_token,
-        "row_count": new.rows.height,
-        "task_count": new.tasks.height,
-        "worst_credits": new.worst_credits,
-        "created_at": now,
-    }
-    key = connection.execute(insert(run).values(values)).inserted_primary_key
-    assert key is not None
-    append_event(connection, now, "run_created", run=key[0], row_count=new.rows.height)
-    return int(key[0]), run_id, False
-
-
-def _plan(ledger: Ledger, pk: int, new: NewRun, progress: Callable[[int, int], None] | None) -> None:
-    """Write rows, batches, tasks and links in chunks; every insert may be repeated after a kill."""
-    with ledger.read() as connection:
-        query = select(upload.c.parquet, run.c.account_id).join(run, run.c.upload_id == upload.c.id)
-        parquet, account_id = connection.execute(query.where(run.c.id == pk)).one()
-    _write_parquet(ledger, new.frame, parquet)
-    steps = max(1, new.rows.height + new.tasks.height + new.links.height)
-    done = 0
-    for statement, chunk in _statements(pk, account_id, ledger.environment, new):
-        with ledger.write() as connection:
-            connection.exec_driver_sql(statement, chunk)
-        done += len(chunk)
-        if progress is not None:
-            progress(min(new.rows.height, done * new.rows.height // steps), new.rows.height)
-    _finish_planning(ledger, pk, new)
-
-
-def _statements(
-    pk: int, account_id: int, environment: str, new: NewRun
-) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    """Yield driver statements with at most ``CHUNK_ROWS`` tuples each (Core costs twice the time here)."""
-    outcome = pl.col("intake").replace_strict(
-        {intake: str(outcome) for intake, outcome in _OUTCOME_OF_INTAKE.items()}
+        .order_by(batch.c.id)
+        .limit(BATCHES_AT_ONCE)
     )
-    rows = new.rows.select(
-        pl.lit(pk).alias("run_id"),
-        *("seq", "file_line", "intake", "code", "reason", "domain", "asked_title", "duplicate_of"),
-        outcome.alias("outcome"),
-        pl.when(pl.col("intake") != "accepted").then(pl.col("reason")).alias("outcome_reason"),
-    )
-    yield from _inserts("uploaded_row", rows)
-    size = new.tasks_per_batch
-    numbered = new.tasks.with_columns(((pl.col("task_no") - 1) // size + 1).alias("batch_no"))
-    links_per_batch = new.links.group_by(((pl.col("task_no") - 1) // size + 1).alias("batch_no")).len("rows")
-    batches = numbered.group_by("batch_no").len("tasks").join(links_per_batch, on="batch_no").sort("batch_no")
-    columns = "run_id, account_id, environment, batch_no, kind, state, task_count, open_tasks, open_rows"
-    insert_batch = f"INSERT OR IGNORE INTO batch ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    kind, state = str(new.kind), str(BatchState.PLANNED)
-    for part in batches.iter_slices(CHUNK_ROWS):
-        yield (
-            insert_batch,
-            [
-                (pk, account_id, environment, number, kind, state, tasks, tasks, open_rows)
-                for number, tasks, open_rows in part.rows()
-            ],
-        )
-    insert_task = (
-        "INSERT OR IGNORE INTO task (run_id, task_no, batch_pk, domain, request) "
-        "VALUES (?, ?, (SELECT id FROM batch WHERE run_id = ? AND batch_no = ?), ?, ?)"
-    )
-    for part in numbered.select("task_no", "batch_no", "domain", "request").iter_slices(CHUNK_ROWS):
-        yield (
-            insert_task,
-            [(pk, no, pk, batch_no, domain, text) for no, batch_no, domain, text in part.rows()],
-        )
-    links = new.links.select(
-        pl.lit(pk).alias("run_id"),
-        *("task_no", "person_no", "seq"),
-        pl.lit(str(Outcome.PENDING)).alias("outcome"),
-    )
-    yield from _inserts("row_task", links)
-
-
-def _inserts(table: str, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    marks = ", ".join("?" * frame.width)
-    statement = f"INSERT OR IGNORE INTO {table} ({', '.join(frame.columns)}) VALUES ({marks})"
-    for part in frame.iter_slices(CHUNK_ROWS):
-        yield statement, part.rows()
-
-
-def _finish_planning(ledger: Ledger, pk: int, new: NewRun) -> None:
-    counts = new.rows["intake"].value_counts().rows()
-    counters = [
-        {"run_id": pk, "name": f"outcome:{_OUTCOME_OF_INTAKE[intake]}", "n": n} for intake, n in counts
-    ]
-    final = sum(n for intake, n in counts if intake != "accepted")
-    with ledger.write() as connection:
-        planned = connection.execute(
-            update(run)
-            .where(run.c.id == pk, run.c.planned_at.is_(None))
-            .values(planned_at=ledger.now())
-            .returning(run.c.id)
-        ).scalar()
-        if planned is None:  # another tab finished the same planning first
-            return
-        stored = connection.execute(select(func.count()).where(task.c.run_id == pk)).scalar_one()
-        if stored != new.tasks.height:
-            raise LedgerError(
-                f"Only {stored:,} of {new.tasks.height:,} tasks could be stored. Nothing was sent. "
-                "Check the disk and submit again."
-            )
-        if counters:
-            connection.execute(insert(counter).values(counters))
-        append_event(connection, ledger.now(), "run_planned", run=pk, rows=final)
-
-
-def _write_parquet(ledger: Ledger, frame: pl.DataFrame, name: str) -> None:
-    path = ledger.uploads_dir / name
-    if path.exists():
-        return
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        frame.write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def _planned(connection: Connection, pk: int, *, limit: int) -> list[int]:
-    return list(
-        connection.execute(
-            select(batch.c.id)
-            .where(batch.c.run_id == pk, batch.c.state == BatchState.PLANNED)
-            .order_by(batch.c.batch_no)
-            .limit(limit)
-        ).scalars()
-    )
-
-
-def _cancel_batch(connection: Connection, batch_pk: int, pk: int, now: float) -> None:
-    connection.execute(update(batch).where(batch.c.id == batch_pk).values(state=BatchState.CANCELLED))
-    reason = "the run was cancelled before this row was sent; nothing was spent"
-    rows = mark_open_rows(connection, batch_pk, Outcome.CANCELLED, reason, final=True)
-    append_event(connection, now, "batch_cancelled", run=pk, batch=batch_pk, rows=rows)
+    if pk is not None:
+        query = query.where(batch.c.run_id == pk)
+    return list(connection.execute(query).scalars())

@@ -38,7 +38,7 @@ class Event(StrEnum):
     RESEND = "resend"  # a person's choice
     DROP = "drop"  # a person's choice
     FINISH = "finish"  # the last word of every task is stored, or a person closed the batch
-    CANCEL = "cancel"  # the run was cancelled
+    CANCEL = "cancel"  # the run was cancelled, or the batch that this one repeats turned up after all
 
 
 TRANSITIONS: Final[dict[tuple[BatchState, Event], BatchState]] = {
@@ -159,12 +159,3 @@ SENTENCES: Final[dict[Outcome, str]] = {
         "Submit it again if needed."
     ),
 }
-
-
-def best(outcomes: list[Outcome]) -> Outcome:
-    """Return the outcome that counts of several for one row.
-
-    Raises:
-        ValueError: If the list is empty.
-    """
-    return min(outcomes, key=BEST_FIRST.index)

@@ -12,20 +12,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, case, exists, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
 
 from openmart_lib.api.wire import BatchCounts, Kind
-from openmart_lib.errors import LedgerError
-from openmart_lib.ledger import accounts
+from openmart_lib.ledger import accounts, moves
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import account, batch, run, task
-from openmart_lib.ledger.settling import mark_open_rows
-from openmart_lib.ledger.states import BatchState, Event, Hold, Outcome, moved
+from openmart_lib.ledger.settling import mark_open_rows, reopen_rows
+from openmart_lib.ledger.states import BatchState, Event, Hold, Outcome
 from openmart_lib.ledger.tracking import tracking_id
 
-NOT_SENT_BACKOFF: Final = 1.0  # seconds; after it a free read must succeed before the next try
+NOT_SENT_BACKOFF: Final = 1.0  # seconds, doubling to 64; then a free read must succeed before the next try
 DEFAULT_RATE_LIMIT_WAIT: Final = 5.0  # seconds after a 429 that named no time
+MIN_RATE_LIMIT_WAIT: Final = 1.0  # seconds after a 429 that asks for none: never a loop without a pause
+NOTHING_CREATED: Final = "Openmart created nothing for it in the end; nothing was spent, it can be sent again"
+FAR_AHEAD: Final = 3600.0  # seconds; the clock was set back, or it is a 429's wait, which the account keeps
+_SENDING: Final = batch.alias("sending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
         planned = select(batch.c.id).where(
             batch.c.run_id == run.c.id,
             batch.c.state == BatchState.PLANNED,
-            batch.c.not_before <= ledger.now(),
+            _is_due(ledger.now()),
         )
         chosen = connection.execute(
             select(run.c.id, run.c.public_id, run.c.kind)
@@ -87,7 +89,7 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
             .where(
                 batch.c.run_id == chosen.id,
                 batch.c.state == BatchState.PLANNED,
-                batch.c.not_before <= ledger.now(),
+                _is_due(ledger.now()),
             )
             .order_by(batch.c.id)
             .limit(1)
@@ -105,10 +107,9 @@ def claim(
     """
     digest = hashlib.sha256(candidate.body).hexdigest()
     now = ledger.now()
-    sending = batch.alias("sending")
     in_flight = (
         select(func.count())
-        .where(sending.c.account_id == account_id, sending.c.state == BatchState.SENDING)
+        .where(_SENDING.c.account_id == account_id, _SENDING.c.state == BatchState.SENDING)
         .scalar_subquery()
     )
     # NULL while the account is held, and nothing is smaller than NULL.
@@ -132,7 +133,7 @@ def claim(
         .where(
             batch.c.id == candidate.pk,
             batch.c.state == BatchState.PLANNED,
-            batch.c.not_before <= now,
+            _is_due(now),
             allowed,
             in_flight < free_slots,
         )
@@ -154,67 +155,60 @@ def claim(
             return None
         append_event(connection, now, "batch_sending", run=row.run_id, batch=candidate.pk, worker=worker_id)
     return Claim(
-        candidate.pk, account_id, candidate.run_id, candidate.batch_no, candidate.kind, candidate.body, digest
+        pk=candidate.pk,
+        account_id=account_id,
+        run_id=candidate.run_id,
+        batch_no=candidate.batch_no,
+        kind=candidate.kind,
+        body=candidate.body,
+        body_sha256=digest,
     )
 
 
 def accept(ledger: Ledger, pk: int, batch_id: str, counts: BatchCounts | None, *, poll_after: float) -> None:
     """Store the server's batch id. Also for a batch already unknown, resent or given up: a late answer wins.
 
+    It wins over an id that a person attached, too. An id that another batch here already has cannot be
+    stored twice: the batch becomes (or stays) UNKNOWN and says so.
+
     Raises:
-        LedgerError: If another batch of this environment already has that id.
+        LedgerError: If the batch was never sent, or was refused or cancelled.
     """
     now = ledger.now()
     with ledger.write() as connection:
-        row = _move(connection, pk, Event.ACCEPT)
-        if row.state in (BatchState.ACCEPTED, BatchState.COLLECTED):
-            return  # told before: by the journal, or by the answer itself
-        values: dict[str, Any] = {
-            "state": BatchState.ACCEPTED,
-            "batch_id": batch_id,
-            "answered_at": now,
-            "changed_at": now,
-            "next_poll_at": now + poll_after,
-            "nothing_created": False,
-            "detail": None,
-        }
-        for name in ("processing", "completed", "errored", "total"):
-            values[name] = counts[name] if counts else None
-        try:
-            connection.execute(update(batch).where(batch.c.id == pk).values(values))
-        except IntegrityError as error:
-            raise LedgerError(
-                "This batch id already belongs to another batch here, so its rows are already being "
-                "collected there. Nothing was changed. Check the id."
-            ) from error
-        accounts.note_accepted(connection, row.account_id)
-        rows = 0
-        if row.state != BatchState.SENDING:
-            rows = mark_open_rows(connection, pk, Outcome.PENDING, None)
-        append_event(connection, now, "batch_accepted", run=row.run_id, batch=pk, rows=rows or None)
+        row = moves.check(connection, pk, Event.ACCEPT)
+        other = _owner_of(connection, ledger, batch_id)
+        if other is not None and other.id != pk:
+            seen = f"Openmart answered with the id of batch {other.batch_no} of run {other.public_id}"
+            if row.state == BatchState.SENDING:
+                moves.lose(connection, row, now=now, seen=seen)
+                backoff = accounts.OUTAGE_BACKOFF
+                accounts.note_unknown(connection, row.account_id, now=now, backoff=backoff, seen=seen)
+            append_event(connection, now, "batch_id_taken", run=row.run_id, batch=pk, batch_id=batch_id)
+        elif row.state not in (BatchState.ACCEPTED, BatchState.COLLECTED):
+            moves.accept(connection, row, batch_id, counts, now=now, poll_after=poll_after)
+        elif row.batch_id != batch_id:
+            moves.replace_id(connection, row, batch_id, now=now)
 
 
 def accept_by_number(ledger: Ledger, run_id: str, batch_no: int, batch_id: str) -> bool:
-    """Store an accepted id that the journal remembers; return whether the ledger had missed it."""
+    """Store an accepted id that the journal remembers; return whether the ledger had missed it.
+
+    The journal may be newer than the ledger (a backup was restored): what was accepted then is neither
+    planned nor cancelled, whatever the ledger says.
+    """
     with ledger.read() as connection:
-        row = connection.execute(
-            select(batch.c.id, batch.c.batch_id)
-            .join(run, run.c.id == batch.c.run_id)
-            .where(run.c.public_id == run_id, batch.c.batch_no == batch_no)
-        ).first()
+        row = _by_number(connection, run_id, batch_no)
     if row is None or row.batch_id == batch_id:
         return False
-    if row.batch_id is not None:
-        raise LedgerError(f"batch {row.id} has another id in the ledger than in the journal")
-    lost = BatchState.SENDING, BatchState.PLANNED
-    with ledger.write() as connection:  # a ledger older than the journal: what was sent is not planned
-        connection.execute(
-            update(batch)
-            .where(batch.c.id == row.id, batch.c.state.in_(lost))
-            .values(state=BatchState.UNKNOWN)
-        )
+    never_sent = BatchState.PLANNED, BatchState.REFUSED, BatchState.CANCELLED
+    if row.state in never_sent:
+        with ledger.write() as connection:
+            _recover(connection, row, now=ledger.now())
     accept(ledger, row.id, batch_id, None, poll_after=0.0)
-    return True
+    with ledger.read() as connection:
+        after = _by_number(connection, run_id, batch_no)
+    return after is not None and after.batch_id == batch_id
 
 
 def release_not_sent(ledger: Ledger, pk: int, seen: str) -> None:
@@ -224,15 +218,16 @@ def release_not_sent(ledger: Ledger, pk: int, seen: str) -> None:
     """
     now = ledger.now()
     with ledger.write() as connection:
-        row = _move(connection, pk, Event.NOT_SENT)
-        _back_to_planned(connection, pk, detail=seen, not_before=now + NOT_SENT_BACKOFF)
+        row = moves.check(connection, pk, Event.NOT_SENT)
+        until = now + NOT_SENT_BACKOFF * 2 ** min(row.attempts - 1, 4)
+        moves.back_to_planned(connection, row, now=now, detail=seen, not_before=until)
         accounts.hold(
             connection,
             row.account_id,
             Hold.OUTAGE,
             now=now,
             detail=seen,
-            until=now + NOT_SENT_BACKOFF,
+            until=until,
             needs_read=True,
         )
         append_event(connection, now, "batch_not_sent", run=row.run_id, batch=pk, seen=seen)
@@ -242,9 +237,10 @@ def release_rate_limited(ledger: Ledger, pk: int, retry_after: float | None, det
     """Put a batch back after a 429; the account waits as long as asked, never shorter."""
     now = ledger.now()
     with ledger.write() as connection:
-        row = _move(connection, pk, Event.RATE_LIMIT)
+        row = moves.check(connection, pk, Event.RATE_LIMIT)
         wait = retry_after if retry_after is not None else DEFAULT_RATE_LIMIT_WAIT * min(12, row.attempts)
-        _back_to_planned(connection, pk, detail=detail, not_before=now + wait, status=429)
+        wait = max(wait, MIN_RATE_LIMIT_WAIT)
+        moves.back_to_planned(connection, row, now=now, detail=detail, not_before=now + wait, status=429)
         accounts.hold(connection, row.account_id, Hold.RATE_LIMITED, now=now, detail=detail, until=now + wait)
         append_event(connection, now, "batch_rate_limited", run=row.run_id, batch=pk, wait=wait)
 
@@ -253,8 +249,8 @@ def release_and_hold(ledger: Ledger, pk: int, reason: Hold, *, status: int, deta
     """Put a batch back after a definite no that holds for the whole account, and hold the account."""
     now = ledger.now()
     with ledger.write() as connection:
-        row = _move(connection, pk, Event.HOLD)
-        _back_to_planned(connection, pk, detail=detail, not_before=0.0, status=status)
+        row = moves.check(connection, pk, Event.HOLD)
+        moves.back_to_planned(connection, row, now=now, detail=detail, not_before=0.0, status=status)
         accounts.hold(connection, row.account_id, reason, now=now, detail=detail)
         append_event(connection, now, "batch_held", run=row.run_id, batch=pk, hold=reason)
 
@@ -263,7 +259,7 @@ def refuse(ledger: Ledger, pk: int, *, status: int, detail: str) -> None:
     """Store a definite no to this body, with the server's words; nothing was created or spent."""
     now = ledger.now()
     with ledger.write() as connection:
-        row = _move(connection, pk, Event.REFUSE)
+        row = moves.check(connection, pk, Event.REFUSE)
         connection.execute(
             update(batch)
             .where(batch.c.id == pk)
@@ -285,36 +281,42 @@ def lose(
     """Store that we cannot know whether the server took it; only a person or a late answer moves it on."""
     now = ledger.now()
     with ledger.write() as connection:
-        row = _move(connection, pk, Event.LOSE)
-        _lose(connection, row, now=now, seen=seen, status=status)
+        row = moves.check(connection, pk, Event.LOSE)
+        moves.lose(connection, row, now=now, seen=seen, status=status)
         accounts.note_unknown(connection, row.account_id, now=now, backoff=backoff, seen=seen)
 
 
-def note_late_no(ledger: Ledger, pk: int, *, status: int, detail: str) -> None:
+def note_late_no(ledger: Ledger, pk: int, *, status: int | None, detail: str) -> None:
     """Mark an unknown batch whose POST ended in a definite no after all: nothing was created."""
     now = ledger.now()
     with ledger.write() as connection:
-        row = _move(connection, pk, Event.LATE_NO)
+        row = moves.check(connection, pk, Event.LATE_NO)
         connection.execute(
             update(batch)
             .where(batch.c.id == pk)
             .values(nothing_created=True, http_status=status, detail=detail, answered_at=now)
         )
+        mark_open_rows(connection, pk, Outcome.UNKNOWN, NOTHING_CREATED)
         append_event(connection, now, "batch_late_no", run=row.run_id, batch=pk, status=status)
 
 
-def lose_orphans(ledger: Ledger, worker_id: str) -> list[int]:
+def lose_orphans(ledger: Ledger, worker_id: str, *, backoff: float = accounts.OUTAGE_BACKOFF) -> list[int]:
     """Turn every SENDING batch of another worker into UNKNOWN; return their keys.
 
     Only the holder of the worker lock may call this: the others are gone, or will be told by their lock.
+    For its account a worker that went counts as one unclear submission, however many were in flight: a
+    program that dies of every submission must not lose a handful each time it is started.
     """
     now = ledger.now()
+    seen = "the program stopped while this batch was being sent"
     with ledger.write() as connection:
         rows = connection.execute(
             select(batch).where(batch.c.state == BatchState.SENDING, batch.c.worker_id != worker_id)
         ).all()
         for row in rows:
-            _lose(connection, row, now=now, seen="the program stopped while this batch was being sent")
+            moves.lose(connection, row, now=now, seen=seen)
+        for account_id in sorted({row.account_id for row in rows}):
+            accounts.note_unknown(connection, account_id, now=now, backoff=backoff, seen=seen)
     return [row.id for row in rows]
 
 
@@ -328,33 +330,28 @@ def batch_body(connection: Connection, pk: int, run_id: str) -> bytes:
     return msgspec.json.encode(tasks)
 
 
-def _move(connection: Connection, pk: int, event: Event) -> Any:
-    """Return the batch as it is, after checking that the money path allows this event."""
-    row = connection.execute(select(batch).where(batch.c.id == pk)).one()
-    state = BatchState(row.state)
-    if event is Event.ACCEPT and state in (BatchState.ACCEPTED, BatchState.COLLECTED):
-        return row
-    if moved(state, event) is None:
-        raise LedgerError(f"batch {pk} is {state}: {event} is no move of the money path")
-    return row
+def _is_due(now: float) -> ColumnElement[bool]:
+    return (batch.c.not_before <= now) | (batch.c.not_before > now + FAR_AHEAD)
 
 
-def _back_to_planned(
-    connection: Connection, pk: int, *, detail: str, not_before: float, status: int | None = None
-) -> None:
-    connection.execute(
-        update(batch)
-        .where(batch.c.id == pk)
-        .values(state=BatchState.PLANNED, not_before=not_before, http_status=status, detail=detail)
-    )
+def _owner_of(connection: Connection, ledger: Ledger, batch_id: str) -> Any:
+    return connection.execute(
+        select(batch.c.id, batch.c.batch_no, run.c.public_id)
+        .join(run, run.c.id == batch.c.run_id)
+        .where(batch.c.environment == ledger.environment, batch.c.batch_id == batch_id)
+    ).first()
 
 
-def _lose(connection: Connection, row: Any, *, now: float, seen: str, status: int | None = None) -> None:
-    connection.execute(
-        update(batch)
-        .where(batch.c.id == row.id)
-        .values(state=BatchState.UNKNOWN, detail=seen, http_status=status, answered_at=now)
-    )
-    reason = "we don't know whether Openmart took this batch; it may have been charged"
-    rows = mark_open_rows(connection, row.id, Outcome.UNKNOWN, reason)
-    append_event(connection, now, "batch_unknown", run=row.run_id, batch=row.id, rows=rows, seen=seen)
+def _by_number(connection: Connection, run_id: str, batch_no: int) -> Any:
+    return connection.execute(
+        select(batch)
+        .join(run, run.c.id == batch.c.run_id)
+        .where(run.c.public_id == run_id, batch.c.batch_no == batch_no)
+    ).first()
+
+
+def _recover(connection: Connection, row: Any, *, now: float) -> None:
+    """Make a batch UNKNOWN that an old copy of the ledger believes was not sent."""
+    reopen_rows(connection, row.id)
+    seen = "the journal knows that this batch was sent, and this ledger did not"
+    moves.lose(connection, row, now=now, seen=seen)

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, Final
+from urllib.parse import unquote
 
 from openmart_lib.api.payload import Record, read_records
 from openmart_lib.api.wire import InfoField, Kind, TaskStatus
 from openmart_lib.ledger.states import Outcome
 
+# Letters that differ from a plain one by a stroke, which Unicode does not take apart.
+_STROKES: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})
 _NOT_A_MAILBOX: Final = frozenset({"INVALID", "NOT_FOUND", "NONE"})
 
 
@@ -51,7 +55,7 @@ def judge(kind: Kind, request: dict[str, Any], status: str, data: Any) -> list[V
     if status != TaskStatus.COMPLETED:
         return []
     records = read_records(kind, data)
-    asked = frozenset(request.get("info_access", []))
+    asked = frozenset(request.get("info_access", InfoField))  # left out, it buys both
     if kind is not Kind.LOOKUP_PEOPLE:
         every = tuple(range(1, len(records) + 1))
         return [_verdict(kind, 0, every, records, asked)]
@@ -64,20 +68,18 @@ def assign(people: list[dict[str, Any]], records: list[Record]) -> dict[int, lis
     """Return record numbers per asked person (both 1-based); records that fit nobody are in none.
 
     Someone asked for alone owns every record: the tracking id says whose it is. Of several people, a
-    LinkedIn profile decides before a name does.
+    LinkedIn profile decides before a name does. What two of them share tells neither.
     """
     if len(people) == 1:
         return {1: list(range(1, len(records) + 1))}
-    by_slug = {slug: no for no, person in enumerate(people, 1) if (slug := _slug(person.get("linkedin_url")))}
-    by_name = {
-        _name(person.get("first_name"), person.get("last_name")): no for no, person in enumerate(people, 1)
-    }
+    by_slug = _only_ones(_slug(person.get("linkedin_url")) for person in people)
+    by_name = _only_ones(_name(person.get("first_name"), person.get("last_name")) for person in people)
     owned: dict[int, list[int]] = {}
     for record_no, record in enumerate(records, 1):
         slug = _slug(record.linkedin_url)
         person = by_slug.get(slug) if slug else None
         if person is None:
-            person = by_name.get(_name(record.first_name, record.last_name))
+            person = by_name.get(_name(record.first_name, record.last_name) or "")
         if person is not None:
             owned.setdefault(person, []).append(record_no)
     return owned
@@ -101,6 +103,8 @@ def _verdict(
     flags = Flag.NOTHING
     for record in own:
         flags |= _flags(kind, record)
+    if kind is Kind.FIND_PEOPLE and not any(_is_somebody(record) for record in own):
+        return Verdict(person_no, Outcome.NO_MATCH, "nothing that can be read was found", record_nos)
     if kind is Kind.LOOKUP_BUSINESS_EMAIL:
         if flags & Flag.EMAIL:
             return Verdict(
@@ -150,18 +154,32 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
+def _is_somebody(record: Record) -> bool:
+    named = record.first_name or record.last_name or record.title or record.linkedin_url
+    return bool(named or record.email or record.phones)
+
+
 def _more_than_asked(record: Record, person: dict[str, Any]) -> bool:
     profile = _slug(record.linkedin_url)
     new_profile = profile is not None and profile != _slug(person.get("linkedin_url"))
     return bool(record.title or new_profile or record.email or record.phones)
 
 
+def _only_ones(keys: Iterable[str | None]) -> dict[str, int]:
+    """Return the 1-based position of every key that stands there once; keys that say nothing are in none."""
+    positions: dict[str, list[int]] = {}
+    for position, key in enumerate(keys, 1):
+        if key:
+            positions.setdefault(key, []).append(position)
+    return {key: found[0] for key, found in positions.items() if len(found) == 1}
+
+
 def _slug(url: str | None) -> str | None:
     match = re.search(r"linkedin\.com/(?:in|pub)/([^/?#\s]+)", url or "", re.IGNORECASE)
-    return match[1].casefold() if match else None
+    return unicodedata.normalize("NFC", unquote(match[1])).casefold() if match else None
 
 
-def _name(first: str | None, last: str | None) -> str:
+def _name(first: str | None, last: str | None) -> str | None:
     plain = unicodedata.normalize("NFKD", f"{first or ''} {last or ''}")
     letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    return " ".join(re.findall(r"\w+", letters.casefold()))
+    return " ".join(re.findall(r"\w+", letters.casefold().translate(_STROKES))) or None

@@ -27,7 +27,7 @@ from openmart_lib.engine.clients import Clients
 from openmart_lib.engine.dispatcher import Dispatcher
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.submit import take_over
-from openmart_lib.ledger import BatchState, Ledger, Outcome, RunState, accounts, queries
+from openmart_lib.ledger import BatchState, Ledger, RunState, accounts, queries
 from openmart_lib.ledger.accounts import AccountInfo
 from openmart_lib.ledger.journal import FILE_NAME, Journal
 from openmart_lib.ledger.overview import RunInfo
@@ -41,7 +41,6 @@ PATIENCE = Timeouts(connect=2.0, read=1.0, total=2.0)
 SUBMIT_SECONDS = 0.02
 TASK_SECONDS = (10.0, 30.0)
 LONGEST = 6 * 3600.0  # skipped seconds after which a test is not settling at all
-GOING = (BatchState.PLANNED, BatchState.SENDING, BatchState.ACCEPTED)
 
 
 class Clock:
@@ -265,8 +264,10 @@ def new_run(
     rows = [
         (no, no + 1, "accepted", None, None, domain, "Owner", None) for no, domain in enumerate(domains, 1)
     ]
-    for no in range(len(rows) + 1, len(rows) + 1 + rejected):
-        rows.append((no, no + 1, "rejected", "no_domain", "no domain", None, None, None))
+    rows += [
+        (no, no + 1, "rejected", "no_domain", "no domain", None, None, None)
+        for no in range(len(rows) + 1, len(rows) + 1 + rejected)
+    ]
     numbers = {"seq": pl.UInt32, "file_line": pl.UInt32}
     texts = dict.fromkeys(("intake", "code", "reason", "domain", "asked_title"), pl.String)
     frame = pl.DataFrame(
@@ -313,6 +314,3 @@ def _request(kind: Kind, domain: str) -> dict[str, Any]:
             return request | {"company_name": domain.split(".")[0]}
         case Kind.FIND_TECH:
             return request | {"tech_type": "shopify"}
-
-
-FINAL = frozenset(Outcome) - {Outcome.PENDING}

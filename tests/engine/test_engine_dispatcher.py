@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from engine_oracle import assert_truth
 from engine_rig import Rig
+from sqlalchemy.exc import OperationalError
 
-from openmart_lib.ledger import submissions
+from openmart_lib.engine.submit import replay
+from openmart_lib.ledger import accounts, submissions
+from openmart_lib.ledger.journal import FILE_NAME
 
 
 def test_a_dispatcher_that_is_told_to_stop_while_it_claims_waits_for_the_post_of_that_claim(
@@ -89,3 +92,31 @@ def test_status_reads_stay_far_below_one_per_ten_tasks(rig: Rig) -> None:
 
     assert rig.sandbox.requests("status") <= 0.1 * 200
     assert rig.sandbox.requests("task") == 200 and rig.sandbox.requests("task_ids") == 2
+
+
+def test_a_ledger_that_cannot_be_used_is_complained_about_once_and_not_at_every_step(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(accounts, "lift_expired_holds", full)
+
+    for _ in range(20):
+        rig.dispatcher.step()
+
+    said = [record.getMessage() for record in caplog.records if "ledger" in record.getMessage()]
+    assert said == ["the ledger cannot be used (OperationalError); trying again"]
+
+
+def test_a_worker_that_starts_reads_a_long_journal_with_one_question_to_the_ledger(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = rig.plan(4, per_batch=1)
+    rig.settle()
+    asked: list[Any] = []
+    monkeypatch.setattr(submissions, "accept_by_number", lambda *given: asked.append(given))
+
+    assert replay(rig.ledger, rig.ledger.folder / FILE_NAME) == 0
+
+    assert rig.states(run_id) == ["collected"] * 4 and asked == []

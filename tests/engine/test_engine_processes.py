@@ -200,7 +200,7 @@ def test_a_stopped_worker_keeps_its_lock_and_is_shown_as_not_responding_until_it
     assert_truth(live.sandbox, live.ledger)
 
 
-@pytest.mark.parametrize(("kills", "batches"), [(2, 12), pytest.param(8, 80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "batches"), [(2, 8), pytest.param(8, 80, marks=pytest.mark.slow)])
 def test_a_worker_killed_again_and_again_loses_nothing_and_pays_nothing_twice(
     live: Rig, workers: Workers, kills: int, batches: int
 ) -> None:

@@ -174,7 +174,7 @@ def test_the_finished_tasks_of_a_stalled_batch_are_readable_and_a_person_may_clo
 
     assert rig.outcomes(run_id)["pending"] == 1 and rig.states(run_id) == ["accepted"]
     assert rig.info(run_id).needs_person
-    rig.pass_time(7200)
+    rig.pass_time(2400)
     assert rig.outcomes(run_id)["pending"] == 1, "a task that is processing never becomes missing by itself"
 
     assert close_batch(rig.ledger, rig.batch(run_id)["pk"]) == 1
@@ -213,7 +213,7 @@ def test_a_batch_that_the_server_does_not_know_is_asked_about_ever_less_and_the_
     rig: Rig,
 ) -> None:
     run_id = rig.plan(2, per_batch=1)
-    rig.until(lambda: rig.states(run_id) == ["accepted"] * 2)
+    rig.until(lambda: rig.states(run_id) == ["accepted"] * 2, skip=False)
     rig.set_batch(rig.batch(run_id, 1)["pk"], batch_id="gone")
 
     rig.pass_time(3600)
@@ -235,7 +235,6 @@ def _real_time(rig: Rig, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("fault", "values"),
     [
-        ("drop_before", {"reset": True}),
         ("redirect", {}),
         ("status", {"status": 521, "html": True}),
     ],
@@ -245,8 +244,8 @@ def test_a_server_that_is_down_is_asked_by_one_probe_at_a_time_and_all_polls_are
 ) -> None:
     rig.pacing = replace(rig.pacing, probe_every=0.2)
     rig.restart_worker()
-    run_id = rig.plan(15, per_batch=1)
-    rig.until(lambda: rig.states(run_id).count("accepted") == 15, skip=False)
+    run_id = rig.plan(12, per_batch=1)
+    rig.until(lambda: rig.states(run_id).count("accepted") == 12, skip=False)
     down = rig.sandbox.faults.add(fault, on="reads", times=None, **values)
     _real_time(rig, 0.1)
     before = rig.reads()
@@ -258,7 +257,7 @@ def test_a_server_that_is_down_is_asked_by_one_probe_at_a_time_and_all_polls_are
     assert set(rig.states(run_id)) == {"accepted"}
 
     rig.sandbox.faults.remove(down.number)
-    rig.until(lambda: rig.states(run_id).count("collected") == 15, skip=False, timeout=4.0)
+    rig.until(lambda: rig.states(run_id).count("collected") == 12, skip=False, timeout=4.0)
     assert_truth(rig.sandbox, rig.ledger)
 
 
@@ -355,8 +354,8 @@ def test_ten_minutes_of_outage_cost_five_reads_and_one_probe_every_five_seconds(
     read = _reader(rig, clock)
     rig.sandbox.faults.add("status", on="reads", status=503, times=None)
 
-    for _ in range(6000):  # every 0.1 s somebody wants to read
-        clock.now += 0.1
+    for _ in range(1200):  # every half a second somebody wants to read
+        clock.now += 0.5
         probe = read.held_back and read.allow_probe()
         try:
             read(lambda client: client.credit_balance(), probe=probe)

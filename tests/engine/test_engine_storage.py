@@ -155,7 +155,6 @@ def test_results_that_cannot_be_stored_are_read_again_and_nothing_is_missing(
 ) -> None:
     stand_in, calls = _fails(3, answers.store_answers)
     monkeypatch.setattr(answers, "store_answers", stand_in)
-    monkeypatch.setattr("openmart_lib.engine.collect.log.exception", lambda *_: None)
     run_id = rig.plan(3)
 
     rig.settle()
@@ -169,7 +168,6 @@ def test_results_that_could_not_be_stored_for_an_hour_are_not_called_missing(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answers, "store_answers", _full)
-    monkeypatch.setattr("openmart_lib.engine.collect.log.exception", lambda *_: None)
     run_id = rig.plan(3)
 
     rig.pass_time(3600)

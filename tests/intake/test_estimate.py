@@ -47,7 +47,14 @@ def of(
         ),
         (Kind.LOOKUP_PEOPLE, RunOptions(), 10, 73, 219, "73 people x email 3"),
         (Kind.LOOKUP_PEOPLE, RunOptions(), 1, 1, 3, "1 person x email 3"),
-        (Kind.LOOKUP_BUSINESS_EMAIL, RunOptions(), 1_500, None, 1_500, "1,500 companies x mailbox 1"),
+        (
+            Kind.LOOKUP_BUSINESS_EMAIL,
+            RunOptions(),
+            1_500,
+            None,
+            7_500,
+            "1,500 companies x 5 mailboxes (assumed) x mailbox 1",
+        ),
         (Kind.FIND_TECH, RunOptions(tech_type="shopify"), 1, None, 2, "1 company x technology 2"),
     ],
 )
@@ -106,5 +113,5 @@ def test_fractions_of_a_credit_are_written_as_such() -> None:
         Kind.LOOKUP_BUSINESS_EMAIL, RunOptions(), tasks=10, people=10, prices=prices, submit_concurrency=4
     )
 
-    assert found.at_most == pytest.approx(3.0)
-    assert found.formula == "10 companies x mailbox 0.3"
+    assert found.at_most == pytest.approx(15.0)
+    assert found.formula == "10 companies x 5 mailboxes (assumed) x mailbox 0.3"

@@ -1,0 +1,94 @@
+"""What lives as long as the server: the engine's processes, warm imports, the refusal of open addresses."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio.to_thread
+import streamlit as st
+
+from openmart_lib.api.address import is_loopback
+from openmart_lib.engine import Supervisor
+from openmart_lib.errors import ConfigError, OpenmartError
+from openmart_lib.settings import load_settings
+
+BEHIND_PROXY: Final = "OPENMART_BEHIND_PROXY"
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any]]:
+    """Start the engine before the first page and stop it after the last one.
+
+    A setting or a ledger that cannot be used does not stop the server: every page says what is wrong.
+    """
+    refusal = address_refusal(
+        st.get_option("server.address"), behind_proxy=os.environ.get(BEHIND_PROXY) == "1"
+    )
+    if refusal:
+        _say(refusal)
+        os._exit(2)  # before anything listens; an exception here would print a traceback over the reason
+    supervisor = await anyio.to_thread.run_sync(_start_engine)
+    warm_up()
+    try:
+        yield {"engine": supervisor is not None}
+    finally:
+        if supervisor is not None:
+            _say(
+                "Stopping. Submissions on their way are finished first (up to 3 minutes), so that no batch "
+                "is left unknown. Nothing new is sent."
+            )
+            await anyio.to_thread.run_sync(supervisor.stop)
+
+
+def address_refusal(address: str | None, *, behind_proxy: bool) -> str | None:
+    """Return why the server may not listen on ``address``, or None where it may.
+
+    The dashboard has no sign-in of its own: whoever reaches it can spend credits and read contacts.
+    """
+    if behind_proxy or (address is not None and is_loopback(address)):
+        return None
+    return (
+        f"Not started: the address {address or '0.0.0.0 (any)'} can be reached from other computers, and "
+        "this dashboard has no sign-in of its own. Use --server.address 127.0.0.1. If a proxy that signs "
+        f"people in stands in front of every path, set {BEHIND_PROXY}=1 and add its host name to "
+        "server.allowedHosts."
+    )
+
+
+def _start_engine() -> Supervisor | None:
+    try:
+        supervisor = Supervisor(load_settings())
+        supervisor.start()
+    except ConfigError as error:
+        _say(f"The engine is not running: {error}")
+        return None
+    except OpenmartError as error:
+        _say(f"The engine is not running, so nothing is sent: {error}")
+        return None
+    return supervisor
+
+
+def warm_up() -> None:
+    """Import what the pages need and build one chart, then take all of it out of the garbage collector.
+
+    Streamlit collects garbage after every run of a page; walking these modules' objects each time costs
+    about 100 ms, so they are frozen once.
+    """
+    import pandas  # noqa: F401  # Streamlit imports it with the first table
+    import pyarrow  # noqa: F401  # and this one
+
+    from openmart_lib.dashboard import charts
+    from openmart_lib.ledger.states import Outcome
+
+    charts.group_bar({Outcome.MATCHED: 1})[0].to_dict()
+    gc.collect()
+    gc.freeze()
+
+
+def _say(text: str) -> None:
+    print(f"Openmart Desk: {text}", file=sys.stderr, flush=True)  # noqa: T201  # the console is where it is read

@@ -1,0 +1,152 @@
+"""Submit, step 5: what will be sent, how long it takes, what it may cost; and the one button that does it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from openmart_lib import submission
+from openmart_lib.dashboard import background, drafts, resources, submit_draft, submit_plan, widgets, words
+from openmart_lib.dashboard.drafts import Draft
+from openmart_lib.dashboard.settings_checks import balance_sentence
+from openmart_lib.dashboard.widgets import Figure
+from openmart_lib.engine import ask
+from openmart_lib.errors import OpenmartError, RunExistsError
+from openmart_lib.intake.estimate import ASSUMED_HIT_RATE, Estimate
+from openmart_lib.ledger.runs import find_same_content
+from openmart_lib.submission import Prepared
+
+
+def show(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> None:
+    """Show the summary and the button; a click plans the run once, then leads to Monitor."""
+    _figures(prepared.task_count, prepared.estimate)
+    balance_slot = st.empty()
+    name = _name(draft, prepared, choices)
+    _first_task(prepared)
+    again = _asked_before(draft, prepared)
+    tasks = words.counted(prepared.task_count, "task")
+    label = f"Submit {tasks} in {words.counted(prepared.estimate.batches, 'batch', 'batches')}"
+    key = f"{draft.draft_id}_confirm"
+    if st.button(label, key=key, type="primary", icon=":material/send:", disabled=again is None):
+        submit_plan.start(draft, prepared, name=name, again=bool(again))
+    follow(draft)
+    balance_slot.caption(_balance())
+
+
+def follow(draft: Draft) -> None:
+    """Show the planning of this draft while it goes on, then lead to Monitor with the run open."""
+    job: background.Job[str] | None = background.find(submit_plan.job_key(draft))
+    if job is None:
+        return
+    bar = st.progress(job.share, text="Writing the run into the ledger. You may leave this page.")
+    while not job.wait(0.2):
+        bar.progress(job.share, text="Writing the run into the ledger. You may leave this page.")
+    bar.empty()
+    try:
+        run_id = job.result()
+    except RunExistsError as error:
+        background.forget(submit_plan.job_key(draft))
+        widgets.error_message(error, level="warning")
+        return
+    except OpenmartError as error:
+        background.forget(submit_plan.job_key(draft))
+        widgets.error_message(error)
+        return
+    resources.forget_runs()
+    st.switch_page(resources.page("monitor"), query_params={"run": run_id})
+
+
+def submitted(draft: Draft) -> None:
+    """Say that this draft became a run already, and what can be done instead of sending it twice."""
+    widgets.message(
+        "success",
+        "This list was submitted.",
+        "It became one run; opening this page again does not send it again.",
+        "Watch it in Monitor, or start another list.",
+    )
+    with st.container(horizontal=True):
+        if st.button("Open in Monitor", type="primary", icon=":material/monitoring:"):
+            st.switch_page(resources.page("monitor"), query_params={"run": draft.run_id or ""})
+        if st.button(
+            "Use this list again", icon=":material/content_copy:", help="With other options, for example."
+        ):
+            st.query_params["draft"] = drafts.copy(submit_draft.folder(), draft).draft_id
+            st.rerun()
+        if st.button("New list", icon=":material/upload_file:"):
+            submit_draft.leave()
+
+
+def _figures(tasks: int, cost: Estimate) -> None:
+    later = "Openmart's own time comes on top and is not known before the first batch is back."
+    widgets.numbers(
+        [
+            Figure(
+                "Tasks",
+                words.count(tasks),
+                f"in {words.counted(cost.batches, 'batch', 'batches')}",
+                "Up to 100 tasks go in one batch.",
+            ),
+            Figure("Time to send", words.duration(cost.send_seconds), None, later),
+            Figure(
+                "Credits expected",
+                f"about {words.count(cost.expected)}",
+                f"if {ASSUMED_HIT_RATE:.0%} found",
+                cost.expected_basis,
+            ),
+            Figure("Credits at most", words.count(cost.at_most), "if all found", cost.formula),
+        ]
+    )
+    formula = f"At most: {cost.formula} = {words.count(cost.at_most)} credits. {cost.price_source}"
+    st.caption(widgets.escape(formula, 500))
+
+
+def _name(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> str:
+    key = f"{draft.draft_id}_name"
+    today = datetime.now(widgets.zone()).strftime("%-d %b")
+    default = f"{submission.suggest_name(prepared.upload)[:60]} {today}"
+    st.session_state.setdefault(key, choices.get("name") or default)
+    name = (st.text_input("Name of this run", key=key, max_chars=100) or "").strip() or default
+    choices["name"] = name
+    return name
+
+
+def _first_task(prepared: Prepared) -> None:
+    with st.expander("Exactly what is sent: the first task", icon=":material/data_object:"):
+        st.caption("A tracking id of ours is added to each task when the run is written.")
+        st.code(json.dumps(prepared.first_task, indent=2, ensure_ascii=False), language="json")
+
+
+def _asked_before(draft: Draft, prepared: Prepared) -> bool | None:
+    """Return whether this content is to be submitted again; None while that is not said."""
+    earlier = find_same_content(resources.ledger(), prepared.content_key)
+    if earlier is None:
+        return False
+    if background.find(submit_plan.job_key(draft)) is not None:
+        return False
+    widgets.message(
+        "warning",
+        f"The same list with the same options was submitted before: {earlier.name}, "
+        f"{words.date_and_time(earlier.created_at, widgets.zone())}.",
+        "Submitting it again may be paid again, row by row.",
+        "Open the earlier run, or tick below that you want it again.",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Open the earlier run", icon=":material/monitoring:"):
+            st.switch_page(resources.page("monitor"), query_params={"run": earlier.run_id})
+        wanted = st.checkbox("Submit it again on purpose", key=f"{draft.draft_id}_again")
+    return True if wanted else None
+
+
+def _balance() -> str:
+    try:
+        return "Balance: " + widgets.escape(_ask_balance())
+    except OpenmartError as error:
+        return "Balance not known: " + widgets.escape(error)
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _ask_balance() -> str:
+    return balance_sentence(ask.balance(resources.settings()))

@@ -1,0 +1,161 @@
+"""Submit, step 4: what is asked for. Narrow by default: email only, one person per company."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from openmart_lib.api.wire import MAX_K, MAX_PEOPLE_PER_TASK, InfoField, Kind
+from openmart_lib.dashboard import resources, widgets, words
+from openmart_lib.dashboard.submit_columns import Mapped, one_field
+from openmart_lib.intake.columns import Field
+
+
+def show(mapped: Mapped, choices: dict[str, Any]) -> None:
+    """Show the options of the goal; what was chosen goes into ``choices``."""
+    if mapped.kind is Kind.FIND_PEOPLE:
+        _role(mapped)
+        _people_wanted(mapped, choices)
+    if mapped.kind in (Kind.FIND_PEOPLE, Kind.LOOKUP_PEOPLE):
+        _contact_fields(mapped, choices)
+    if mapped.kind is Kind.LOOKUP_PEOPLE:
+        _grouping(mapped, choices)
+    if mapped.kind is Kind.LOOKUP_BUSINESS_EMAIL:
+        _company_name(mapped, choices)
+    if mapped.kind is Kind.FIND_TECH:
+        _technology(mapped)
+    _advanced(mapped, choices)
+
+
+def missing(mapped: Mapped, choices: dict[str, Any]) -> str:
+    """Return what must still be given before a run can be planned, "" when nothing is."""
+    if mapped.kind is Kind.FIND_PEOPLE and not mapped.source(Field.TITLE):
+        return "Say which role you look for, for example Owner."
+    if mapped.kind is Kind.FIND_TECH and not mapped.source(Field.TECH_TYPE):
+        return "Say which technology you look for, for example shopify."
+    if mapped.kind in (Kind.FIND_PEOPLE, Kind.LOOKUP_PEOPLE) and not choices.get("info"):
+        return "Choose email, phone or both."
+    if (
+        mapped.kind is Kind.LOOKUP_BUSINESS_EMAIL
+        and not mapped.source(Field.COMPANY_NAME)
+        and not choices.get("own_word", True)
+    ):
+        return "Choose the column with the company's name, or let the domain's own word serve as name."
+    return ""
+
+
+def _key(mapped: Mapped, name: str) -> str:
+    return f"{mapped.draft.draft_id}_{name}"
+
+
+def _role(mapped: Mapped) -> None:
+    _typed_or_column(mapped, Field.TITLE, "Role of the people you look for", "Owner")
+
+
+def _technology(mapped: Mapped) -> None:
+    st.caption("Experimental: Openmart does not document what comes back. You get its raw answer.")
+    _typed_or_column(mapped, Field.TECH_TYPE, "Technology, as its lower-case product name", "shopify")
+
+
+def _typed_or_column(mapped: Mapped, field: Field, label: str, example: str) -> None:
+    """Ask for a text that every row shares; a column instead is one choice away."""
+    key = _key(mapped, f"{field}_by_column")
+    st.session_state.setdefault(key, bool(mapped.columns.get(field)))
+    if st.session_state[key]:
+        one_field(mapped, field, needed=True, label=label)
+    else:
+        mapped.columns.pop(field.value, None)
+        text_key = _key(mapped, f"{field}_text")
+        st.session_state.setdefault(text_key, mapped.same.get(field, ""))
+        text = st.text_input(f"{label} (needed)", key=text_key, placeholder=f"for example {example}")
+        mapped.same[field.value] = (text or "").strip()
+    st.toggle("It differs by row: take it from a column", key=key)
+
+
+def _people_wanted(mapped: Mapped, choices: dict[str, Any]) -> None:
+    key = _key(mapped, "max_k")
+    st.session_state.setdefault(key, int(choices.get("max_k", 1)))
+    choices["max_k"] = st.number_input(
+        "People per company",
+        min_value=1,
+        max_value=MAX_K,
+        step=1,
+        key=key,
+        width=200,
+        help="max_k: each one found is paid.",
+    )
+
+
+def _contact_fields(mapped: Mapped, choices: dict[str, Any]) -> None:
+    prices = resources.settings().prices
+    key = _key(mapped, "info")
+    names = {
+        InfoField.EMAIL.value: f"Email (about {prices.email:g} credits each)",
+        InfoField.PHONE.value: f"Phone (about {prices.phone:g} credits each)",
+    }
+    chosen = widgets.checks(
+        "What to find", names, key=key, start=choices.get("info", [InfoField.EMAIL.value])
+    )
+    choices["info"] = chosen
+    if InfoField.PHONE in chosen:
+        st.caption(
+            f"A phone costs about {words.count(prices.phone)} credits more per person, and in many countries "
+            "may not be called without consent."
+        )
+
+
+def _grouping(mapped: Mapped, choices: dict[str, Any]) -> None:
+    key = _key(mapped, "people_per_task")
+    st.session_state.setdefault(key, int(choices.get("people_per_task", 1)))
+    choices["people_per_task"] = st.number_input(
+        "People per task",
+        min_value=1,
+        max_value=MAX_PEOPLE_PER_TASK,
+        step=1,
+        key=key,
+        width=200,
+        help=(
+            "1: each answer belongs to one row for certain. More: people of a company are sent together. "
+            "That saves minutes, not credits; answers are told apart by LinkedIn link or name."
+        ),
+    )
+
+
+def _company_name(mapped: Mapped, choices: dict[str, Any]) -> None:
+    key = _key(mapped, "own_word")
+    one_field(mapped, Field.COMPANY_NAME, needed=False, label="Company name")
+    st.session_state.setdefault(key, bool(choices.get("own_word", True)))
+    choices["own_word"] = st.checkbox(
+        "Where there is no name, use the domain's own word (acme.com: acme)",
+        key=key,
+        help="Openmart needs a company name for this goal. Off: rows without a name are rejected.",
+    )
+
+
+def _advanced(mapped: Mapped, choices: dict[str, Any]) -> None:
+    with st.expander("Advanced", icon=":material/tune:"):
+        if mapped.kind is Kind.FIND_PEOPLE:
+            key = _key(mapped, "version")
+            st.session_state.setdefault(key, int(choices.get("version", 0)))
+            choices["version"] = st.radio(
+                "Pipeline version",
+                [0, 1],
+                horizontal=True,
+                key=key,
+                help="0 is Openmart's default; 1 is an alternative one.",
+            )
+        if mapped.kind is not Kind.FIND_TECH:
+            key = _key(mapped, "notify_url")
+            st.session_state.setdefault(key, str(choices.get("notify_url", "")))
+            choices["notify_url"] = (
+                st.text_input(
+                    "Notify address (https)",
+                    key=key,
+                    placeholder="https://…",
+                    help="Openmart may call it when a task is done. Results are fetched without it.",
+                )
+                or ""
+            ).strip()
+        if mapped.kind is Kind.FIND_TECH:
+            st.caption("Nothing more can be set for this goal.")

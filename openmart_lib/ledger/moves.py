@@ -1,0 +1,156 @@
+"""Moves of one batch, made in the transaction of whoever decides them: the building blocks of the money path.
+
+``submissions`` calls them for what happens to a submission, ``decisions`` and ``runs`` for what people do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, select, update
+
+from openmart_lib.api.wire import BatchCounts
+from openmart_lib.errors import LedgerError
+from openmart_lib.ledger import accounts
+from openmart_lib.ledger.ledger import append_event
+from openmart_lib.ledger.schema import batch, run
+from openmart_lib.ledger.settling import mark_open_rows, reopen_rows
+from openmart_lib.ledger.states import BatchState, Event, Outcome, moved
+
+RUN_CANCELLED: Final = "the run was cancelled before this row was sent; nothing was spent"
+FIRST_TURNED_UP: Final = "the first batch turned up before this one was sent; nothing was spent on it"
+IN_DOUBT: Final = "we don't know whether Openmart took this batch; it may have been charged"
+
+
+def the_batch(connection: Connection, pk: int) -> Any:
+    """Return a batch's row.
+
+    Raises:
+        LedgerError: If there is no such batch.
+    """
+    row = connection.execute(select(batch).where(batch.c.id == pk)).first()
+    if row is None:
+        raise LedgerError(f"There is no batch {pk} in this ledger. Nothing was changed. Reload the page.")
+    return row
+
+
+def check(connection: Connection, pk: int, event: Event) -> Any:
+    """Return a batch's row after checking that the money path allows this event now.
+
+    Raises:
+        LedgerError: If it does not, or if there is no such batch.
+    """
+    row = the_batch(connection, pk)
+    state = BatchState(row.state)
+    if event is Event.ACCEPT and state in (BatchState.ACCEPTED, BatchState.COLLECTED):
+        return row  # told twice: by the journal and by the answer itself
+    if moved(state, event) is None:
+        raise LedgerError(f"batch {pk} is {state}: {event} is no move of the money path")
+    return row
+
+
+def accept(
+    connection: Connection,
+    row: Any,
+    batch_id: str,
+    counts: BatchCounts | None,
+    *,
+    now: float,
+    poll_after: float,
+) -> None:
+    """Make a batch ACCEPTED under this id; its rows wait for results."""
+    values: dict[str, Any] = {
+        "state": BatchState.ACCEPTED,
+        "batch_id": batch_id,
+        "answered_at": now,
+        "changed_at": now,
+        "next_poll_at": now + poll_after,
+        "nothing_created": False,
+        "http_status": None,
+        "detail": None,
+    }
+    for name in ("processing", "completed", "errored", "total"):
+        values[name] = counts[name] if counts else None
+    connection.execute(update(batch).where(batch.c.id == row.id).values(values))
+    rows = 0
+    if row.state == BatchState.SENDING:
+        accounts.note_accepted(connection, row.account_id)  # only this tells that submissions work again
+    else:
+        rows = mark_open_rows(connection, row.id, Outcome.PENDING, None)
+        _cancel_needless_resend(connection, row.id, now)
+    append_event(connection, now, "batch_accepted", run=row.run_id, batch=row.id, rows=rows or None)
+
+
+def replace_id(connection: Connection, row: Any, batch_id: str, *, now: float) -> None:
+    """Collect an accepted batch under the id that the server gave, not under the one a person attached."""
+    values: dict[str, Any] = {"batch_id": batch_id, "changed_at": now}
+    rows = 0
+    reopen_rows(connection, row.id)
+    if the_batch(connection, row.id).open_tasks > 0:
+        rows = mark_open_rows(connection, row.id, Outcome.PENDING, None)
+        values |= {"state": BatchState.ACCEPTED, "ready_at": None, "next_poll_at": now}
+        values |= {"collected_at": None, "closed_by_person": False}
+    connection.execute(update(batch).where(batch.c.id == row.id).values(values))
+    ids = {"had": row.batch_id, "got": batch_id}
+    append_event(connection, now, "batch_other_id", run=row.run_id, batch=row.id, rows=rows or None, **ids)
+
+
+def lose(connection: Connection, row: Any, *, now: float, seen: str, status: int | None = None) -> None:
+    """Make a batch UNKNOWN: only a person or a late answer moves it on."""
+    connection.execute(
+        update(batch)
+        .where(batch.c.id == row.id)
+        .values(state=BatchState.UNKNOWN, detail=seen, http_status=status, answered_at=now)
+    )
+    rows = mark_open_rows(connection, row.id, Outcome.UNKNOWN, IN_DOUBT)
+    append_event(connection, now, "batch_unknown", run=row.run_id, batch=row.id, rows=rows, seen=seen)
+
+
+def back_to_planned(
+    connection: Connection, row: Any, *, now: float, detail: str, not_before: float, status: int | None = None
+) -> None:
+    """Make a batch PLANNED again; CANCELLED if while it was being sent its run was, or its first try came."""
+    connection.execute(
+        update(batch)
+        .where(batch.c.id == row.id)
+        .values(state=BatchState.PLANNED, not_before=not_before, http_status=status, detail=detail)
+    )
+    cancelled_at = connection.execute(select(run.c.cancelled_at).where(run.c.id == row.run_id)).scalar()
+    if cancelled_at is not None:
+        cancel(connection, row.id, RUN_CANCELLED, now=now)
+    elif first_try_turned_up(connection, row):
+        cancel(connection, row.id, FIRST_TURNED_UP, now=now)
+
+
+def cancel(connection: Connection, pk: int, reason: str, *, now: float) -> None:
+    """Make a PLANNED batch CANCELLED: it will never be sent.
+
+    Raises:
+        LedgerError: If it is not PLANNED.
+    """
+    row = check(connection, pk, Event.CANCEL)
+    connection.execute(update(batch).where(batch.c.id == pk).values(state=BatchState.CANCELLED))
+    rows = mark_open_rows(connection, pk, Outcome.CANCELLED, reason, final=True)
+    append_event(connection, now, "batch_cancelled", run=row.run_id, batch=pk, rows=rows)
+
+
+def first_try_turned_up(connection: Connection, row: Any) -> bool:
+    """Whether the server has a batch that this one repeats, directly or through other resends."""
+    while row is not None and row.resend_of is not None:
+        row = connection.execute(select(batch).where(batch.c.id == row.resend_of)).first()
+        if row is not None and row.state in (BatchState.ACCEPTED, BatchState.COLLECTED):
+            return True
+    return False
+
+
+def _cancel_needless_resend(connection: Connection, pk: int, now: float) -> None:
+    """Cancel what was to be sent again for a batch that turned up: it need not be paid twice."""
+    heir = _resend_of(connection, pk)
+    while heir is not None and heir.state != BatchState.PLANNED:
+        heir = _resend_of(connection, heir.id)
+    if heir is not None:
+        cancel(connection, heir.id, FIRST_TURNED_UP, now=now)
+
+
+def _resend_of(connection: Connection, pk: int) -> Any:
+    return connection.execute(select(batch.c.id, batch.c.state).where(batch.c.resend_of == pk)).first()

@@ -1,0 +1,274 @@
+"""Planning: a Confirm becomes a run, its rows, batches and tasks, in chunks that a kill may cut anywhere.
+
+Until the last chunk is written, ``run.planned_at`` is NULL and no worker sees the run. Each chunk may be
+written again: going on after a kill, in another tab or by the same content submitted anew is the same code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from openmart_lib.api.wire import MAX_TASKS_PER_BATCH, Kind
+from openmart_lib.errors import LedgerError, RunExistsError
+from openmart_lib.ledger.accounts import ensure_account
+from openmart_lib.ledger.ledger import Ledger, append_event
+from openmart_lib.ledger.schema import counter, row_task, run, task, upload, uploaded_row
+from openmart_lib.ledger.states import BatchState, Outcome
+from openmart_lib.ledger.tracking import new_run_id
+
+CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the worker must be able to write in between
+_UNLESS_THERE: Final = "ON CONFLICT DO NOTHING"
+_OUTCOME_OF_INTAKE: Final = {
+    "accepted": Outcome.PENDING,
+    "duplicate": Outcome.DUPLICATE,
+    "rejected": Outcome.REJECTED,
+    "skipped": Outcome.SKIPPED,
+    "reused": Outcome.REUSED,
+}
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """Everything one Confirm decides.
+
+    ``frame`` has seq, file_line and the uploaded columns as text; ``rows`` one row per uploaded row (seq,
+    file_line, intake, code, reason, domain, asked_title, duplicate_of); ``tasks`` task_no, request (JSON
+    without tracking_id), domain; ``links`` seq, task_no, person_no. ``worst_credits`` is the most it may
+    cost, as shown.
+    """
+
+    name: str
+    kind: Kind
+    mapping: dict[str, list[str]]
+    options: dict[str, Any]
+    content_key: str
+    confirm_token: str
+    upload_name: str
+    upload_sha256: str
+    upload_format: dict[str, Any]
+    frame: pl.DataFrame
+    rows: pl.DataFrame
+    tasks: pl.DataFrame
+    links: pl.DataFrame
+    worst_credits: float
+    key_fingerprint: str
+    key_last4: str
+    again: bool = False
+    tasks_per_batch: int = field(default=MAX_TASKS_PER_BATCH)
+
+
+def find_or_insert(ledger: Ledger, connection: Connection, new: NewRun) -> tuple[int, str, bool]:
+    """Return the run of this Confirm as (integer key, public id, whether it is planned), made if it is new.
+
+    Raises:
+        RunExistsError: If the same content was planned before and ``new.again`` is not set.
+    """
+    seen = connection.execute(select(run).where(run.c.confirm_token == new.confirm_token)).first()
+    if seen is not None:
+        return seen.id, seen.public_id, seen.planned_at is not None
+    earlier = planned_run(connection, ledger.environment, new.content_key)
+    if earlier is not None and not new.again:
+        raise RunExistsError(
+            f"The same list with the same options was submitted before, as {earlier.name!r}. "
+            "Nothing was sent. Open that run, or submit again on purpose.",
+            run_id=earlier.public_id,
+            name=earlier.name,
+        )
+    newest = connection.execute(
+        _same_content(ledger.environment, new.content_key)
+        .add_columns(upload.c.sha256, upload.c.columns)
+        .join(upload, upload.c.id == run.c.upload_id)
+    ).first()
+    if newest is not None and newest.planned_at is None and _goes_on_with(newest, new):
+        connection.execute(update(run).where(run.c.id == newest.id).values(cancelled_at=None))
+        return newest.id, newest.public_id, False
+    return _insert_run(ledger, connection, new, 0 if newest is None else newest.repeat_no + 1)
+
+
+def _same_content(environment: str, content_key: str) -> Select[Any]:
+    return (
+        select(run)
+        .where(run.c.environment == environment, run.c.content_key == content_key)
+        .order_by(run.c.repeat_no.desc())
+        .limit(1)
+    )
+
+
+def planned_run(connection: Connection, environment: str, content_key: str) -> Any:
+    """Return the newest run of this content of which something may have been sent."""
+    query = _same_content(environment, content_key).where(run.c.planned_at.is_not(None))
+    return connection.execute(query).first()
+
+
+def _goes_on_with(cut_off: Any, new: NewRun) -> bool:
+    """Whether a planning that was cut off wrote the rows of this very upload: nothing of it was ever sent."""
+    written = (cut_off.sha256, json.loads(cut_off.columns), cut_off.row_count, cut_off.task_count)
+    return bool(written == (new.upload_sha256, _uploaded_columns(new), new.rows.height, new.tasks.height))
+
+
+def _uploaded_columns(new: NewRun) -> list[str]:
+    return [name for name in new.frame.columns if name not in ("seq", "file_line")]
+
+
+def _insert_run(ledger: Ledger, connection: Connection, new: NewRun, repeat_no: int) -> tuple[int, str, bool]:
+    run_id = new_run_id()
+    now = ledger.now()
+    upload_values = {
+        "name": new.upload_name,
+        "sha256": new.upload_sha256,
+        "format": json.dumps(new.upload_format, ensure_ascii=False),
+        "columns": json.dumps(_uploaded_columns(new), ensure_ascii=False),
+        "row_count": new.frame.height,
+        "parquet": f"{run_id}.parquet",
+        "created_at": now,
+    }
+    upload_key = connection.execute(insert(upload).values(upload_values)).inserted_primary_key
+    assert upload_key is not None
+    values = {
+        "public_id": run_id,
+        "environment": ledger.environment,
+        "account_id": ensure_account(connection, ledger.environment, new.key_fingerprint, new.key_last4),
+        "upload_id": upload_key[0],
+        "name": new.name,
+        "kind": new.kind,
+        "mapping": json.dumps(new.mapping, ensure_ascii=False),
+        "options": json.dumps(new.options, ensure_ascii=False),
+        "content_key": new.content_key,
+        "repeat_no": repeat_no,
+        "confirm_token": new.confirm_token,
+        "row_count": new.rows.height,
+        "task_count": new.tasks.height,
+        "worst_credits": new.worst_credits,
+        "created_at": now,
+    }
+    key = connection.execute(insert(run).values(values)).inserted_primary_key
+    assert key is not None
+    append_event(connection, now, "run_created", run=key[0], row_count=new.rows.height)
+    return int(key[0]), run_id, False
+
+
+def write_rows(ledger: Ledger, pk: int, new: NewRun, progress: Callable[[int, int], None] | None) -> None:
+    """Write rows, batches, tasks and links in chunks; every insert may be repeated after a kill.
+
+    A row that is there already is passed over, anything else that is wrong with a row raises.
+    """
+    with ledger.read() as connection:
+        query = select(upload.c.parquet, run.c.account_id).join(run, run.c.upload_id == upload.c.id)
+        parquet, account_id = connection.execute(query.where(run.c.id == pk)).one()
+    _write_parquet(ledger, new.frame, parquet)
+    steps = max(1, new.rows.height + new.tasks.height + new.links.height)
+    done = 0
+    for statement, chunk in _statements(pk, account_id, ledger.environment, new):
+        with ledger.write() as connection:
+            connection.exec_driver_sql(statement, chunk)
+        done += len(chunk)
+        if progress is not None:
+            progress(min(new.rows.height, done * new.rows.height // steps), new.rows.height)
+    _finish_planning(ledger, pk, new)
+
+
+def _statements(
+    pk: int, account_id: int, environment: str, new: NewRun
+) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """Yield driver statements with at most ``CHUNK_ROWS`` tuples each (Core costs twice the time here)."""
+    outcome = pl.col("intake").replace_strict(
+        {intake: str(outcome) for intake, outcome in _OUTCOME_OF_INTAKE.items()}
+    )
+    rows = new.rows.select(
+        pl.lit(pk).alias("run_id"),
+        *("seq", "file_line", "intake", "code", "reason", "domain", "asked_title", "duplicate_of"),
+        outcome.alias("outcome"),
+        pl.when(pl.col("intake") != "accepted").then(pl.col("reason")).alias("outcome_reason"),
+    )
+    yield from _inserts("uploaded_row", rows)
+    size = new.tasks_per_batch
+    numbered = new.tasks.with_columns(((pl.col("task_no") - 1) // size + 1).alias("batch_no"))
+    links_per_batch = new.links.group_by(((pl.col("task_no") - 1) // size + 1).alias("batch_no")).len("rows")
+    tasks_per_batch = numbered.group_by("batch_no").len("tasks")
+    batches = tasks_per_batch.join(links_per_batch, on="batch_no", how="left").fill_null(0).sort("batch_no")
+    columns = "run_id, account_id, environment, batch_no, kind, state, task_count, open_tasks, open_rows"
+    insert_batch = f"INSERT INTO batch ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {_UNLESS_THERE}"
+    kind, state = str(new.kind), str(BatchState.PLANNED)
+    for part in batches.iter_slices(CHUNK_ROWS):
+        yield (
+            insert_batch,
+            [
+                (pk, account_id, environment, number, kind, state, tasks, tasks, open_rows)
+                for number, tasks, open_rows in part.rows()
+            ],
+        )
+    insert_task = (
+        "INSERT INTO task (run_id, task_no, batch_pk, domain, request) "
+        f"VALUES (?, ?, (SELECT id FROM batch WHERE run_id = ? AND batch_no = ?), ?, ?) {_UNLESS_THERE}"
+    )
+    for part in numbered.select("task_no", "batch_no", "domain", "request").iter_slices(CHUNK_ROWS):
+        yield (
+            insert_task,
+            [(pk, no, pk, batch_no, domain, text) for no, batch_no, domain, text in part.rows()],
+        )
+    links = new.links.select(
+        pl.lit(pk).alias("run_id"),
+        *("task_no", "person_no", "seq"),
+        pl.lit(str(Outcome.PENDING)).alias("outcome"),
+    )
+    yield from _inserts("row_task", links)
+
+
+def _inserts(table: str, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    marks = ", ".join("?" * frame.width)
+    statement = f"INSERT INTO {table} ({', '.join(frame.columns)}) VALUES ({marks}) {_UNLESS_THERE}"
+    for part in frame.iter_slices(CHUNK_ROWS):
+        yield statement, part.rows()
+
+
+def _finish_planning(ledger: Ledger, pk: int, new: NewRun) -> None:
+    counts = new.rows["intake"].value_counts().rows()
+    counters = [
+        {"run_id": pk, "name": f"outcome:{_OUTCOME_OF_INTAKE[intake]}", "n": n} for intake, n in counts
+    ]
+    final = sum(n for intake, n in counts if intake != "accepted")
+    still_planning = (run.c.id == pk) & run.c.planned_at.is_(None)
+    with ledger.read() as connection:  # counting a million lines would hold up the worker's writes
+        if connection.execute(select(run.c.id).where(still_planning)).scalar() is not None:
+            _check_all_stored(connection, pk, new)
+    with ledger.write() as connection:
+        planned = connection.execute(update(run).where(still_planning).values(planned_at=ledger.now()))
+        if not planned.rowcount:  # another tab finished the same planning first
+            return
+        if counters:
+            connection.execute(insert(counter).values(counters))
+        append_event(connection, ledger.now(), "run_planned", run=pk, rows=final)
+
+
+def _check_all_stored(connection: Connection, pk: int, new: NewRun) -> None:
+    for table, what, frame in (
+        (uploaded_row, "rows", new.rows),
+        (task, "tasks", new.tasks),
+        (row_task, "ties of rows to tasks", new.links),
+    ):
+        stored = connection.execute(select(func.count()).where(table.c.run_id == pk)).scalar_one()
+        if stored != frame.height:
+            raise LedgerError(
+                f"{stored:,} instead of {frame.height:,} {what} are stored, so the list names one twice. "
+                "Nothing was sent. Submit the list again."
+            )
+
+
+def _write_parquet(ledger: Ledger, frame: pl.DataFrame, name: str) -> None:
+    path = ledger.uploads_dir / name
+    if path.exists():
+        return
+    partial = path.with_suffix(f".{secrets.token_hex(4)}.part")  # another tab may be writing the same list
+    with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        frame.write_parquet(file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,143 @@
+"""How close a run comes to the shortest time possible. Prints figures and ratios; never fails by a clock.
+
+The lower bound, with S seconds a submission, C at once, B batches, P seconds of processing and G reads per
+second, is ``max(S + P + N/G, S * ceil(B/C) + P + n_last/G)``: nothing can be read before it was processed.
+Run it with ``pytest tests/benchmarks -m slow -s``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+import requests
+
+from openmart_lib.api import OpenmartClient, RetryPolicy
+from openmart_lib.api.wire import Kind
+from openmart_lib.engine import Supervisor, key_fingerprint
+from openmart_lib.ledger import Ledger, RunState, open_ledger, queries
+from openmart_lib.ledger.runs import NewRun, plan_run
+from openmart_lib.settings import Settings
+
+pytestmark = pytest.mark.slow
+TASKS = 10_000
+SUBMIT_SECONDS = 1.3  # 26 s scaled 1:20
+PROCESS_SECONDS = 3.0  # 60 s scaled 1:20
+SERVER = """
+import sys, time
+from pathlib import Path
+from openmart_lib.sandbox import Sandbox
+with Sandbox(Path(sys.argv[1]), speed=20, submit_seconds=float(sys.argv[2]),
+             task_seconds=(float(sys.argv[3]), float(sys.argv[3]))) as sandbox:
+    port = sandbox.url.rsplit(":", 1)[1]
+    (Path(sys.argv[1]) / "port").write_text(port)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def separate_sandbox(folder: Path, *, submit: float, process: float) -> Iterator[str]:
+    """Serve the sandbox from a process of its own: client and server must not share an interpreter."""
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-c", SERVER, str(folder), str(submit), str(process)]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        while not (folder / "port").exists():
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{(folder / 'port').read_text().strip()}"
+    finally:
+        assert server.stdin is not None
+        server.stdin.close()
+        server.wait(timeout=20)
+
+
+def plan(ledger: Ledger, settings: Settings, count: int) -> str:
+    seq = pl.int_range(1, count + 1, eager=True, dtype=pl.UInt32).alias("seq")
+    domains = pl.Series("domain", [f"company-{number}.com" for number in range(count)])
+    requests_ = [
+        json.dumps({"domain": domain, "title": "Owner", "max_k": 1, "info_access": ["EMAIL"]})
+        for domain in domains
+    ]
+    frame = pl.DataFrame([seq, (seq + 1).alias("file_line"), domains])
+    rows = frame.with_columns(
+        pl.lit("accepted").alias("intake"),
+        pl.lit(None, pl.String).alias("code"),
+        pl.lit(None, pl.String).alias("reason"),
+        pl.lit("Owner").alias("asked_title"),
+        pl.lit(None, pl.UInt32).alias("duplicate_of"),
+    )
+    tasks = pl.DataFrame([seq.alias("task_no"), pl.Series("request", requests_), domains])
+    links = pl.DataFrame([seq, seq.alias("task_no")]).with_columns(pl.lit(0, pl.UInt32).alias("person_no"))
+    return plan_run(
+        ledger,
+        NewRun(
+            name="benchmark", kind=Kind.FIND_PEOPLE, mapping={"domain": ["domain"]}, options={},
+            content_key="benchmark", confirm_token="benchmark", upload_name="benchmark.csv", upload_sha256="",
+            upload_format={}, frame=frame, rows=rows, tasks=tasks, links=links, worst_credits=3.0 * count,
+            key_fingerprint=key_fingerprint(ledger, settings), key_last4="",
+        ),
+    )  # fmt: skip
+
+
+def reads_per_second(url: str, seconds: float = 3.0) -> float:
+    """Measure G: how many tasks per second 32 threads of the library's client read from this server."""
+    client = OpenmartClient("benchmark-key", base_url=url, retry=RetryPolicy(max_attempts=1))
+    receipt = client.find_people(
+        [{"domain": f"g{n}.com", "title": "Owner", "max_k": 1, "info_access": ["EMAIL"]} for n in range(100)]
+    )
+    ids = client.task_ids(receipt["batch_id"])
+    end = time.monotonic() + seconds
+
+    def read(start: int) -> int:
+        done = 0
+        while time.monotonic() < end:
+            client.task(ids[(start + done) % len(ids)])
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(32) as pool:
+        total = sum(pool.map(read, range(32)))
+    client.close()
+    return total / seconds
+
+
+@pytest.mark.parametrize("slots", [4, 16])
+def test_a_run_takes_hardly_longer_than_the_lower_bound(tmp_path: Path, slots: int) -> None:
+    settings = Settings(data_dir=tmp_path / "data", sandbox_speed=20, submit_concurrency=slots)
+    with separate_sandbox(settings.sandbox_dir, submit=SUBMIT_SECONDS, process=PROCESS_SECONDS) as url:
+        rate = reads_per_second(url)
+        ledger = open_ledger(settings)
+        run_id = plan(ledger, settings, TASKS)
+        before = requests.get(f"{url}/_sandbox/requests", timeout=10).json()
+        started = time.monotonic()
+        with Supervisor(settings):
+            while queries.run_info(ledger, run_id).state is not RunState.DONE:
+                time.sleep(0.1)
+            wall = time.monotonic() - started
+        after = requests.get(f"{url}/_sandbox/requests", timeout=10).json()
+        info = queries.run_info(ledger, run_id)
+        ledger.close()
+
+    batches = math.ceil(TASKS / 100)
+    rounds = math.ceil(batches / slots)
+    last = TASKS - 100 * slots * (rounds - 1)
+    bound = max(
+        SUBMIT_SECONDS + PROCESS_SECONDS + TASKS / rate,
+        SUBMIT_SECONDS * rounds + PROCESS_SECONDS + last / rate,
+    )
+    print(
+        f"\nC={slots}: {TASKS:,} tasks in {wall:.1f} s, lower bound {bound:.1f} s, ratio {wall / bound:.2f}; "
+        f"G={rate:,.0f} reads/s, load {os.getloadavg()[0]:.1f}; requests before {before}, after {after}"
+    )
+    assert sum(info.outcomes.values()) == TASKS
+    assert info.pending.total == 0

@@ -1,0 +1,412 @@
+"""Settling: whatever happens to batches, in any order, the rows, outcomes and counters add up."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from ledger_kit import (
+    EMAIL,
+    NAME_ONLY,
+    PHONE,
+    Clock,
+    accepted,
+    answer,
+    answer_to,
+    assert_adds_up,
+    claim,
+    free,
+    make_empty,
+    new_run,
+    outcomes,
+    plan,
+    row_of,
+    state_of,
+    task_numbers,
+    unknown,
+)
+from sqlalchemy import select
+
+from openmart_lib.api.wire import Kind
+from openmart_lib.errors import LedgerError
+from openmart_lib.ledger import BatchState, Hold, Ledger, answers, decisions, queries, submissions
+from openmart_lib.ledger.runs import cancel_run, pause_run, plan_run, resume_run
+from openmart_lib.ledger.schema import batch, remote_task, run
+
+DATA = [
+    None,
+    [],
+    [EMAIL],
+    [PHONE, EMAIL],
+    [NAME_ONLY],
+    [{"email": "info@x.invalid", "status": "VALID"}],
+    "shopify",
+]
+STATUSES = ["COMPLETED", "COMPLETED", "ERRORED", "CANCELLED", "PROCESSING"]
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Plans, workers, servers and people doing what they do, in any order and more than once."""
+
+    def __init__(self, ledger: Ledger, empty: Path) -> None:
+        super().__init__()
+        self.ledger, self.clock = ledger, Clock()
+        make_empty(ledger, empty, self.clock)
+        self.ids = 0
+        self.first_payloads: dict[tuple[int, str], str] = {}
+
+    def _any_batch(self, data: st.DataObject, *states: BatchState) -> Any:
+        with self.ledger.read() as connection:
+            rows = connection.execute(
+                select(batch, run.c.public_id).join(run, run.c.id == batch.c.run_id)
+            ).all()
+        wanted = [row for row in rows if not states or row.state in states]
+        return data.draw(st.sampled_from(wanted)) if wanted else None
+
+    def _new_id(self) -> str:
+        self.ids += 1
+        return f"id-{self.ids}"
+
+    @initialize()
+    def a_first_run(self) -> None:
+        plan(self.ledger, 3, per_batch=2)
+
+    @precondition(lambda self: len(queries.runs(self.ledger)) < 3)
+    @rule(
+        kind=st.sampled_from(list(Kind)),
+        tasks=st.integers(0, 4),
+        people=st.integers(1, 3),
+        per_batch=st.integers(1, 3),
+        extra=st.integers(0, 2),
+    )
+    def plan(self, kind: Kind, tasks: int, people: int, per_batch: int, extra: int) -> None:
+        group = people if kind is Kind.LOOKUP_PEOPLE else 0
+        content = self._new_id()
+        twins = extra if tasks else 0
+        plan_run(
+            self.ledger,
+            new_run(
+                tasks,
+                people=group,
+                per_batch=per_batch,
+                kind=kind,
+                rejected=extra,
+                skipped=extra,
+                duplicates=twins,
+                content=content,
+            ),
+        )
+
+    @rule(worker=st.sampled_from(["worker-1", "worker-2"]))
+    def claim(self, worker: str) -> None:
+        if queries.accounts(self.ledger):
+            free(self.ledger)
+            claim(self.ledger, worker=worker)
+        self.clock.pass_(1.0)
+
+    @rule(data=st.data())
+    def accept(self, data: st.DataObject) -> None:
+        one = self._any_batch(
+            data, BatchState.SENDING, BatchState.UNKNOWN, BatchState.RESENT, BatchState.DROPPED
+        )
+        if one:
+            submissions.accept(self.ledger, one.id, self._new_id(), None, poll_after=0.0)
+
+    @rule(data=st.data())
+    def accept_an_id_that_another_has(self, data: st.DataObject) -> None:
+        one, other = self._any_batch(data), self._any_batch(data, BatchState.ACCEPTED)
+        if one and other:
+            with suppress(LedgerError):
+                submissions.accept(self.ledger, one.id, other.batch_id, None, poll_after=0.0)
+
+    @rule(data=st.data())
+    def hear_from_the_journal(self, data: st.DataObject) -> None:
+        one = self._any_batch(data)
+        if one:
+            submissions.accept_by_number(self.ledger, one.public_id, one.batch_no, self._new_id())
+
+    @rule(data=st.data(), how=st.sampled_from(["lose", "refuse", "not sent", "429", "402", "late no"]))
+    def fail(self, data: st.DataObject, how: str) -> None:
+        one = self._any_batch(data, BatchState.SENDING, BatchState.UNKNOWN)
+        if not one:
+            return
+        with suppress(LedgerError):
+            match how:
+                case "lose":
+                    submissions.lose(self.ledger, one.id, seen="timeout")
+                case "refuse":
+                    submissions.refuse(self.ledger, one.id, status=400, detail="no")
+                case "not sent":
+                    submissions.release_not_sent(self.ledger, one.id, "refused")
+                case "429":
+                    submissions.release_rate_limited(self.ledger, one.id, 1.0, "slow")
+                case "402":
+                    submissions.release_and_hold(
+                        self.ledger, one.id, Hold.CREDIT_LIMIT, status=402, detail="no credits"
+                    )
+                case "late no":
+                    submissions.note_late_no(self.ledger, one.id, status=400, detail="no")
+
+    @rule()
+    def lose_the_worker(self) -> None:
+        submissions.lose_orphans(self.ledger, "worker-1")
+
+    @rule(data=st.data(), what=st.sampled_from(["resend", "drop", "attach", "close"]))
+    def decide(self, data: st.DataObject, what: str) -> None:
+        one = self._any_batch(data)
+        if not one:
+            return
+        with suppress(LedgerError):
+            match what:
+                case "resend":
+                    decisions.resend_batch(self.ledger, one.id)
+                case "drop":
+                    decisions.drop_batch(self.ledger, one.id)
+                case "attach":
+                    decisions.attach_batch(self.ledger, one.id, self._new_id())
+                case "close":
+                    decisions.close_batch(self.ledger, one.id)
+
+    @rule(data=st.data(), what=st.sampled_from(["cancel", "pause", "resume"]), luck=st.integers(0, 2))
+    def handle_a_run(self, data: st.DataObject, what: str, luck: int) -> None:
+        run_id = data.draw(st.sampled_from([info.run_id for info in queries.runs(self.ledger)]))
+        if what == "cancel" and luck == 0:
+            cancel_run(self.ledger, run_id)
+        elif what == "pause":
+            pause_run(self.ledger, run_id)
+        else:
+            resume_run(self.ledger, run_id)
+
+    @rule(data=st.data(), how_many=st.integers(1, 4))
+    def bring_answers(self, data: st.DataObject, how_many: int) -> None:
+        one = self._any_batch(data, BatchState.ACCEPTED, BatchState.COLLECTED)
+        if not one:
+            return
+        run_ids = [info.run_id for info in queries.runs(self.ledger)]
+        own = task_numbers(self.ledger, one.id)
+        brought = []
+        for _ in range(how_many):
+            number = data.draw(st.sampled_from([*own, *own, 1, 2, 99]), label="task")
+            run_id = data.draw(st.sampled_from([one.public_id] * 4 + run_ids), label="run")
+            status = data.draw(st.sampled_from(STATUSES), label="status")
+            twin = data.draw(st.sampled_from(["", "", "", "-again"]), label="second task for it")
+            content = data.draw(st.sampled_from(DATA), label="data")
+            task_id = f"task-{run_id}-{number}{twin}"
+            brought.append(answer(run_id, number, content, status=status, task_id=task_id))
+        brought.append(answer_to(None, [EMAIL], status="COMPLETED", task_id="of nobody"))
+        answers.store_listing(self.ledger, one.id, [each["task_id"] for each in brought])
+        answers.store_answers(self.ledger, one.id, brought)
+
+    @rule(data=st.data(), give_up=st.booleans())
+    def finish(self, data: st.DataObject, give_up: bool) -> None:
+        one = self._any_batch(data, BatchState.ACCEPTED)
+        if one and not answers.finish_if_complete(self.ledger, one.id) and give_up:
+            answers.mark_missing(self.ledger, one.id, by_person=False)
+
+    @invariant()
+    def everything_adds_up(self) -> None:
+        assert_adds_up(self.ledger)
+
+    @invariant()
+    def a_payload_never_changes(self) -> None:
+        with self.ledger.read() as connection:
+            stored = connection.execute(select(remote_task).where(remote_task.c.payload.is_not(None))).all()
+        for each in stored:
+            assert self.first_payloads.setdefault((each.batch_pk, each.task_id), each.payload) == each.payload
+
+    @invariant()
+    def ids_are_kept_and_only_once(self) -> None:
+        with self.ledger.read() as connection:
+            rows = connection.execute(select(batch)).all()
+        for one in rows:
+            with_server = one.state in (BatchState.ACCEPTED, BatchState.COLLECTED)
+            assert with_server == (one.batch_id is not None)
+
+
+def test_in_any_order_of_events_everything_adds_up_after_every_step(kept_ledger, empty_ledger):
+    run_state_machine_as_test(
+        lambda: AnyOrder(kept_ledger, empty_ledger),
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=25,
+            deadline=None,
+            derandomize=True,
+            phases=[
+                Phase.generate
+            ],  # shrinking a failure takes many minutes: do it by hand when there is one
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_the_better_of_two_answers_counts_when_a_resent_batch_and_its_first_try_both_come(ledger):
+    run_id = plan(ledger, 3)
+    old = unknown(ledger)
+    new = decisions.resend_batch(ledger, old)
+    assert claim(ledger).pk == new
+    submissions.accept(ledger, new, "new", None, poll_after=0.0)
+    submissions.accept(ledger, old, "old", None, poll_after=0.0)
+
+    answers.store_answers(
+        ledger, new, [answer(run_id, 4, []), answer(run_id, 5, [EMAIL]), answer(run_id, 6, [])]
+    )
+    assert outcomes(ledger, run_id) == {"matched": 1, "no match": 2}
+    answers.store_answers(
+        ledger, old, [answer(run_id, 1, [EMAIL]), answer(run_id, 2, []), answer(run_id, 3, [])]
+    )
+
+    assert outcomes(ledger, run_id) == {"matched": 2, "no match": 1}
+    found = queries.run_info(ledger, run_id).found
+    assert (found["records"], found["rows_with_email"]) == (2, 2)
+    assert answers.finish_if_complete(ledger, old)
+    assert answers.finish_if_complete(ledger, new)
+    assert_adds_up(ledger)
+
+
+def test_a_row_found_by_both_tries_counts_once_although_both_values_are_counted(ledger):
+    run_id = plan(ledger, 1)
+    old = unknown(ledger)
+    new = decisions.resend_batch(ledger, old)
+    claim(ledger)
+    submissions.accept(ledger, new, "new", None, poll_after=0.0)
+    submissions.accept(ledger, old, "old", None, poll_after=0.0)
+
+    answers.store_answers(ledger, new, [answer(run_id, 2, [EMAIL])])
+    answers.store_answers(ledger, old, [answer(run_id, 1, [EMAIL])])
+
+    found = queries.run_info(ledger, run_id).found
+    assert (found["emails"], found["rows_with_email"], found["rows_with_verified_email"]) == (2, 1, 1)
+    assert_adds_up(ledger)
+
+
+def test_what_is_still_to_be_sent_again_is_not_sent_when_the_first_try_turns_up(ledger):
+    run_id = plan(ledger, 2)
+    old = unknown(ledger)
+    new = decisions.resend_batch(ledger, old)
+
+    submissions.accept(ledger, old, "late", None, poll_after=0.0)
+
+    assert state_of(ledger, new) == BatchState.CANCELLED
+    assert claim(ledger) is None, "it would be paid twice"
+    assert outcomes(ledger, run_id) == {"pending": 2}
+    assert_adds_up(ledger)
+
+
+def test_a_needless_resend_is_found_through_a_chain_of_resends(ledger):
+    plan(ledger, 2)
+    first = unknown(ledger)
+    second = decisions.resend_batch(ledger, first)
+    assert unknown(ledger) == second
+    third = decisions.resend_batch(ledger, second)
+
+    submissions.accept(ledger, first, "late", None, poll_after=0.0)
+
+    assert state_of(ledger, third) == BatchState.CANCELLED
+    assert state_of(ledger, second) == BatchState.RESENT
+    assert_adds_up(ledger)
+
+
+def test_a_resend_that_is_on_its_way_goes_on_when_the_first_try_turns_up(ledger):
+    run_id = plan(ledger, 2)
+    old = unknown(ledger)
+    new = decisions.resend_batch(ledger, old)
+    claim(ledger)
+
+    submissions.accept(ledger, old, "late", None, poll_after=0.0)
+
+    assert state_of(ledger, new) == BatchState.SENDING
+    pending = queries.run_info(ledger, run_id).pending
+    assert (pending.total, pending.at_openmart) == (2, 2), "a row that is in two places is counted in one"
+
+
+def test_a_resend_that_comes_back_unsent_is_not_sent_after_the_first_try_turned_up(ledger):
+    plan(ledger, 2)
+    old = unknown(ledger)
+    new = decisions.resend_batch(ledger, old)
+    claim(ledger)
+    submissions.accept(ledger, old, "late", None, poll_after=0.0)
+
+    submissions.release_rate_limited(ledger, new, 1.0, "slow down")
+
+    assert state_of(ledger, new) == BatchState.CANCELLED
+    assert_adds_up(ledger)
+
+
+def test_a_lost_resend_is_not_sent_a_third_time_after_the_first_try_turned_up(ledger):
+    plan(ledger, 2)
+    old = unknown(ledger)
+    new = decisions.resend_batch(ledger, old)
+    assert unknown(ledger) == new
+    submissions.accept(ledger, old, "late", None, poll_after=0.0)
+
+    with pytest.raises(LedgerError, match="turned up"):
+        decisions.resend_batch(ledger, new)
+
+    decisions.drop_batch(ledger, new)
+    assert_adds_up(ledger)
+
+
+def test_a_late_result_of_a_closed_batch_still_lands(ledger):
+    run_id = plan(ledger, 2)
+    pk = accepted(ledger)
+    decisions.close_batch(ledger, pk)
+    assert outcomes(ledger, run_id) == {"missing": 2}
+
+    stored = answers.store_answers(ledger, pk, [answer(run_id, 2, [EMAIL])])
+
+    assert stored == 1
+    assert outcomes(ledger, run_id) == {"matched": 1, "missing": 1}
+    assert state_of(ledger, pk) == BatchState.COLLECTED
+    assert (row_of(ledger, pk).open_tasks, row_of(ledger, pk).open_rows) == (0, 0)
+    assert_adds_up(ledger)
+
+
+def test_a_resend_that_is_refused_leaves_the_first_tries_money_in_sight(ledger):
+    run_id = plan(ledger, 2)
+    new = decisions.resend_batch(ledger, unknown(ledger))
+    claim(ledger)
+
+    submissions.refuse(ledger, new, status=400, detail="no")
+
+    assert outcomes(ledger, run_id) == {"unknown": 2}
+    assert_adds_up(ledger)
+
+
+def test_a_resend_after_a_late_no_is_refused_without_any_money_in_doubt(ledger):
+    run_id = plan(ledger, 2)
+    old = unknown(ledger)
+    submissions.note_late_no(ledger, old, status=422, detail="bad body")
+    new = decisions.resend_batch(ledger, old)
+    claim(ledger)
+
+    submissions.refuse(ledger, new, status=422, detail="bad body")
+
+    assert outcomes(ledger, run_id) == {"refused": 2}
+    assert_adds_up(ledger)
+
+
+def test_tasks_whose_answer_is_here_are_not_sent_again(ledger):
+    """A person attached the id of the second batch to the first: its answers say whose they are."""
+    run_id = plan(ledger, 4, per_batch=2)
+    first, second = unknown(ledger), unknown(ledger)
+    decisions.attach_batch(ledger, first, "the-second-ones-id")
+    answers.store_answers(ledger, first, [answer(run_id, 3, [EMAIL])])
+    assert (row_of(ledger, first).open_tasks, row_of(ledger, second).open_tasks) == (2, 1)
+
+    new = decisions.resend_batch(ledger, second)
+
+    assert row_of(ledger, new).task_count == 1
+    assert outcomes(ledger, run_id) == {"matched": 1, "pending": 3}
+    assert_adds_up(ledger)

@@ -1,0 +1,238 @@
+"""Monitor: where a run stands, what it needs, and what a person can do about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from openmart_lib.dashboard import resources
+from openmart_lib.dashboard.monitor_view import tab_title
+from openmart_lib.ledger import BatchState, Outcome, RunState, open_ledger, queries
+from openmart_lib.ledger.overview import run_info, runs
+from openmart_lib.settings import load_settings
+from tests.pages.conftest import Desk, button, eventually, labels, texts
+
+
+def test_an_empty_monitor_says_what_it_will_show_and_where_to_begin(desk: Desk) -> None:
+    page = desk.open("monitor")
+
+    assert "Here you watch your runs" in texts(page)
+    assert page.page_link[0].value == "Submit a first list"
+
+
+def test_a_run_that_waits_shows_where_its_rows_are_and_that_no_engine_runs(desk: Desk) -> None:
+    desk.plan()
+
+    page = desk.open("monitor")
+
+    said = texts(page)
+    assert "2 of 6 rows final" in said  # one rejected, one the same as another
+    assert "4 rows without an answer yet: 4 waiting to be sent" in said
+    assert "= 6 rows" in said
+    assert "The engine is not running, so nothing moves" in said
+    assert "Sending: keep this computer awake" in said
+
+
+def test_a_finished_run_adds_up_and_leads_to_its_results(finished_desk: Desk) -> None:
+    run_id = finished_desk.newest
+
+    page = finished_desk.open("monitor", run=run_id)
+
+    said = texts(page)
+    assert "6 of 6 rows final · done after" in said
+    parts = ["found **1**", "not found **3**", "not sent **1**", "same as another row **1**"]
+    assert all(part in said for part in parts)
+    figures = {metric.label: (metric.value, metric.delta) for metric in page.metric}
+    assert figures["Rows with email"] == ("1", "of 6 rows")
+    assert figures["Credits so far"] == ("about 3", "of at most 12")
+    assert tab_title(finished_desk.run(run_id)) == "Done · Spring list"
+
+    button(page, "Open results").click()
+    page.run()
+
+    assert page.title[0].value == "Results"
+
+
+def test_a_run_named_in_the_address_is_shown_and_an_unknown_one_is_said(desk: Desk) -> None:
+    first = desk.plan(name="First")
+    desk.plan(name="Second", title="CEO")
+
+    assert desk.open("monitor", run=first).header[0].value == "First"
+    page = desk.open("monitor", run="nowhere222")
+
+    assert page.header[0].value == "Second"
+    assert "There is no run nowhere222 here" in texts(page)
+
+
+def test_pause_and_resume_are_one_click_each(desk: Desk) -> None:
+    run_id = desk.plan()
+    page = desk.open("monitor", run=run_id)
+
+    button(page, "Pause").click()
+    page.run()
+    assert desk.run(run_id).state is RunState.PAUSED
+    assert "paused by you" in texts(page)
+
+    button(page, "Resume").click()
+    page.run()
+    assert desk.run(run_id).state is RunState.ACTIVE
+
+
+def test_cancel_says_what_it_can_stop_before_it_does(desk: Desk) -> None:
+    run_id = desk.plan()
+    page = desk.open("monitor", run=run_id)
+    assert "1 batch not yet sent will never be sent and cost nothing. Nothing is with Openmart." in texts(
+        page
+    )
+
+    button(page, "Cancel the rest").click()
+    page.run()
+
+    assert desk.run(run_id).outcomes[Outcome.CANCELLED] == 4
+    assert "cancelled" in texts(page)
+
+
+def test_a_held_account_is_named_with_what_to_do_and_a_click_resumes(desk: Desk) -> None:
+    desk.sandbox.faults.add("status", status=402, detail="credit limit reached")
+    run_id = desk.plan()
+    with desk.working():
+        eventually(lambda: desk.run(run_id).hold is not None)
+
+    page = desk.open("monitor", run=run_id)
+    said = texts(page)
+    assert "Openmart says the credit limit is reached." in said
+    assert "“credit limit reached”" in said
+    assert "Add credits at Openmart, then resume." in said
+    assert "1 needs you" in page.page_link[0].value
+
+    button(page, "Resume").click()
+    page.run()
+    desk.finish(run_id)
+
+    assert desk.run(run_id).state is RunState.DONE
+
+
+def test_an_unknown_batch_is_sent_again_only_after_the_word_was_typed(desk: Desk) -> None:
+    desk.sandbox.faults.add("answer_lost")
+    run_id = desk.plan()
+    with desk.working():
+        eventually(lambda: desk.run(run_id).batches[BatchState.UNKNOWN] == 1)
+
+    page = desk.open("monitor", run=run_id)
+    said = texts(page)
+    assert "We don't know whether Openmart took 1 batch (4 rows)." in said
+    assert f"Tracking ids: {run_id}-1 to {run_id}-4" in said
+    assert "paid twice" in said
+    assert button(page, "Send this batch again").disabled
+
+    page.text_input[0].set_value("resend").run()
+    button(page, "Send this batch again").click()
+    page.run()
+
+    assert desk.run(run_id).batches[BatchState.RESENT] == 1
+
+
+def test_an_unknown_batch_can_be_given_its_id_or_given_up(desk: Desk) -> None:
+    desk.sandbox.faults.add("answer_lost")
+    run_id = desk.plan()
+    with desk.working():
+        eventually(lambda: desk.run(run_id).batches[BatchState.UNKNOWN] == 1)
+    page = desk.open("monitor", run=run_id)
+
+    page.text_input[1].set_value(desk.sandbox.journal()[0].batch_id).run()
+    button(page, "Collect it").click()
+    page.run()
+    desk.finish(run_id)
+
+    assert desk.run(run_id).outcomes[Outcome.MATCHED] == 1
+    assert len(desk.sandbox.journal()) == 1
+
+
+def test_giving_a_batch_up_keeps_its_rows_unknown(desk: Desk) -> None:
+    desk.sandbox.faults.add("answer_lost")
+    run_id = desk.plan()
+    with desk.working():
+        eventually(lambda: desk.run(run_id).batches[BatchState.UNKNOWN] == 1)
+    page = desk.open("monitor", run=run_id)
+
+    button(page, "Give this batch up").click()
+    page.run()
+
+    assert desk.run(run_id).batches[BatchState.DROPPED] == 1
+    assert desk.run(run_id).outcomes[Outcome.UNKNOWN] == 4
+
+
+def test_a_refused_batch_shows_the_servers_words_as_text(desk: Desk) -> None:
+    words = "**title** is [too](javascript:alert(1)) long"
+    desk.sandbox.faults.add("status", status=422, detail=words)
+    run_id = desk.plan()
+    desk.finish(run_id)
+
+    page = desk.open("monitor", run=run_id)
+
+    assert words in texts(page)
+    assert words not in page.error[0].proto.title
+
+
+def test_the_batches_carry_openmarts_own_counters(finished_desk: Desk) -> None:
+    run_id = finished_desk.newest
+
+    page = finished_desk.open("monitor", run=run_id)
+
+    (batch,) = queries.batches(finished_desk.ledger, run_id).iter_rows(named=True)
+    line = page.dataframe[0].value.iloc[0]
+    assert line["State"] == "done"
+    assert (line["Completed"], line["Errored"]) == (batch["completed"], batch["errored"])
+    assert line["Completed"] + line["Errored"] + line["Processing"] + line["Not reported"] == batch["total"]
+
+
+def test_several_runs_are_listed_newest_first(desk: Desk) -> None:
+    desk.plan(name="First")
+    desk.plan(name="Second", title="CEO")
+
+    page = desk.open("monitor")
+
+    assert page.dataframe[-1].value["Run"].tolist() == ["Second", "First"]
+    assert len(runs(desk.ledger)) == 2
+    assert "Pause" in labels(page)
+
+
+def test_a_batch_that_stands_still_can_be_closed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENMART_STALL_AFTER", "1")
+    resources.settings.clear()
+    desk.settings = resources.settings()
+    run_id = desk.plan(text="Website,Company\nstuck.example,Stuck\neverything.example,Everything\n")
+    with desk.working():
+        eventually(lambda: desk.run(run_id).outcomes[Outcome.MATCHED] == 1)
+        eventually(lambda: resources.run(run_id).stalled_batches == 1)
+    page = desk.open("monitor", run=run_id)
+    assert "1 batch has not changed for" in texts(page)
+    assert "1 row without an answer become *missing*" in texts(page)
+
+    button(page, "Close this batch").click()
+    page.run()
+
+    assert desk.run(run_id).outcomes[Outcome.MISSING] == 1
+    assert desk.run(run_id).outcomes[Outcome.MATCHED] == 1
+
+
+def test_a_run_of_another_key_waits_until_a_person_lets_it_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENMART_BASE_URL", desk.sandbox.url)
+    monkeypatch.setenv("OPENMART_API_KEY", "the-first-key-of-this-team-1111")
+    with_first = load_settings()
+    monkeypatch.setenv("OPENMART_API_KEY", "the-second-key-of-this-team-2222")
+    resources.settings.clear()
+    ledger = open_ledger(with_first)
+    first = Desk(with_first, desk.sandbox, ledger)
+    run_id = first.plan(text="Website,Company\nadyen.com,Adyen\n")
+
+    page = first.open("monitor", run=run_id)
+    assert "planned with another key (it ends in 1111)" in texts(page)
+    assert "Go on with the present key (…2222)" in texts(page)
+    button(page, "Go on with the present key").click()
+    page.run()
+
+    assert "another key" not in texts(page)
+    assert run_info(ledger, run_id).key_last4 == "2222"
+    ledger.close()

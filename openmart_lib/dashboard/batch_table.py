@@ -11,7 +11,7 @@ import streamlit as st
 from openmart_lib.dashboard import resources, widgets, words
 from openmart_lib.engine import ask
 from openmart_lib.errors import OpenmartError
-from openmart_lib.ledger import BatchState
+from openmart_lib.ledger import BatchState, answers
 from openmart_lib.ledger.overview import RunInfo
 
 SHOWN: Final = 200  # rows of the table at most: what is open comes first
@@ -109,7 +109,7 @@ def _check_now(run: RunInfo, batches: pl.DataFrame) -> None:
 
 
 def _look(number: int, pk: int, batch_id: str) -> None:
-    """Say what Openmart says now, and let the worker ask too: it stores what it sees and fetches what is done."""
+    """Say what Openmart says now, and let the worker ask too: it stores what it sees."""
     try:
         counts = ask.batch(resources.settings(), batch_id)
     except OpenmartError as error:

@@ -48,7 +48,7 @@ account = Table(
     Column("hold", Text),  # states.Hold; NULL = free to submit
     Column("hold_detail", Text),  # the server's words or what was seen
     Column("held_at", Float),
-    Column("hold_until", Float),  # ends by itself then; NULL = a person ends it
+    Column("hold_until", Float),  # ends by itself then; while a person is waited for: end of a 429's wait
     Column("needs_read", Boolean, nullable=False, server_default=text("0")),  # outage: a read must succeed
     Column("cautious", Boolean, nullable=False, server_default=text("0")),  # one POST at a time
     Column("unknown_streak", Integer, nullable=False, server_default=text("0")),  # UNKNOWNs since an ACCEPT

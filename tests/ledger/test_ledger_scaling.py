@@ -79,9 +79,9 @@ def a_batch_s_life(ledger: Ledger, batches: int) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def lives(kept_ledger: Ledger, empty_ledger: object) -> dict[str, tuple[int, int]]:
-    """The steps in a run of ten batches, and in one of two hundred."""
+    """The steps in a run of ten batches, and in one of eighty."""
     measured = []
-    for batches in (10, 200):
+    for batches in (10, 80):
         make_empty(kept_ledger, empty_ledger, Clock())
         measured.append(a_batch_s_life(kept_ledger, batches))
     small, large = measured
@@ -104,7 +104,7 @@ def lives(kept_ledger: Ledger, empty_ledger: object) -> dict[str, tuple[int, int
         "revision",
     ],
 )
-def test_a_batch_costs_in_a_run_of_200_batches_what_it_costs_in_one_of_10(lives, what):
+def test_a_batch_costs_in_a_run_of_80_batches_what_it_costs_in_one_of_10(lives, what):
     small, large = lives[what]
 
     assert 0 < large < 1.5 * small + 500

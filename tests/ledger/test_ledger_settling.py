@@ -239,7 +239,7 @@ def test_in_any_order_of_events_everything_adds_up_after_every_step(kept_ledger,
     run_state_machine_as_test(
         lambda: AnyOrder(kept_ledger, empty_ledger),
         settings=settings(
-            max_examples=25,
+            max_examples=16,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Final
 
 from openmart_lib.console import one_line
@@ -116,13 +117,12 @@ def _notebook_line() -> Show:
 
     def show(report: Report) -> None:
         nonlocal handle
-        from IPython.display import display as show_in_cell  # only where a notebook has loaded it
-
         share = report.run.final_rows / report.run.row_count if report.run.row_count else 1.0
         filled = round(share * 30)
         data = {"text/plain": f"{'█' * filled}{'░' * (30 - filled)} {progress_words(report)}"}
         if handle is None:
-            handle = show_in_cell(data, raw=True, display_id=True)
+            in_cell = import_module("IPython.display")  # no dependency of ours
+            handle = in_cell.display(data, raw=True, display_id=True)
         else:
             handle.update(data, raw=True)
 

@@ -37,7 +37,8 @@ from openmart_lib.ledger.states import PERSON_HOLDS
 from openmart_lib.sandbox import Sandbox
 from openmart_lib.settings import SANDBOX, Settings
 
-PATIENCE = Timeouts(connect=2.0, read=1.0, total=2.0)
+PATIENCE = Timeouts(connect=5.0, read=8.0, total=10.0)
+QUICK = Timeouts(connect=2.0, read=1.0, total=2.0)  # a read is tried again, so it need not be patient
 SUBMIT_SECONDS = 0.02
 TASK_SECONDS = (10.0, 30.0)
 LONGEST = 6 * 3600.0  # skipped seconds after which a test is not settling at all
@@ -73,7 +74,7 @@ class Rig:
         self.settings.environment_dir.mkdir(parents=True, exist_ok=True)
         shutil.copy(template, self.settings.environment_dir / template.name)
         self.ledger = Ledger.open(self.settings.environment_dir, environment=SANDBOX, clock=self.clock)
-        self.clients: Any = Clients(self.settings, submitting=PATIENCE, reading=PATIENCE)
+        self.clients: Any = Clients(self.settings, submitting=PATIENCE, reading=QUICK)
         self.journal: Any = Journal(self.ledger.folder / FILE_NAME)
         self._executors: list[ThreadPoolExecutor] = []
         self._workers = itertools.count(1)
@@ -173,7 +174,7 @@ class Rig:
         self.until(self.is_settled, timeout=timeout)
 
     def until(
-        self, condition: Callable[[], bool], *, timeout: float = 5.0, step: bool = True, skip: bool = True
+        self, condition: Callable[[], bool], *, timeout: float = 15.0, step: bool = True, skip: bool = True
     ) -> None:
         """Step until a condition holds, skipping the waits."""
         end, latest = time.monotonic() + timeout, self.clock.skipped + LONGEST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +43,14 @@ LIST = (
     "Everything again,https://www.everything.example/about,B\n"
     "Private,someone@gmail.com,B\n"
 )
+
+
+@pytest.fixture(autouse=True)
+def own_main_module() -> Iterator[None]:
+    """Put ``__main__`` back: AppTest leaves a page's script there, and a spawned process would run it."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @dataclass

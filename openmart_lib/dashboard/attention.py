@@ -167,8 +167,9 @@ def _give_up(pk: int, row: dict[str, object]) -> None:
 
 
 def _stalled(run: RunInfo, batches: pl.DataFrame) -> None:
-    before = time.time() - resources.settings().effective_stall_after
-    stalled = batches.filter((pl.col("state") == BatchState.ACCEPTED) & (pl.col("changed_at") < before))
+    quiet = pl.col("asked_at") - pl.col("changed_at")
+    long = quiet > resources.settings().effective_stall_after
+    stalled = batches.filter((pl.col("state") == BatchState.ACCEPTED) & long)
     if stalled.is_empty():
         return
     oldest = time.time() - float(stalled["changed_at"].min())  # type: ignore[arg-type]  # Float64 column

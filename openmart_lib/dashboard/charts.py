@@ -34,7 +34,7 @@ GROUP_COLOURS: Final[dict[str, str]] = {
     "not found": OUTCOME_COLOURS[Outcome.NO_MATCH],
     "running": OUTCOME_COLOURS[Outcome.PENDING],
     "needs you": OUTCOME_COLOURS[Outcome.UNKNOWN],
-    "not sent": OUTCOME_COLOURS[Outcome.CANCELLED],
+    "not sent or cancelled": OUTCOME_COLOURS[Outcome.CANCELLED],
     "same as another row": OUTCOME_COLOURS[Outcome.DUPLICATE],
 }
 PRIMARY: Final = "#3B82F6"

@@ -89,7 +89,7 @@ GROUPS: Final[dict[str, tuple[Outcome, ...]]] = {
     "not found": (Outcome.PARTIAL, Outcome.NO_MATCH, Outcome.ERRORED),
     "running": (Outcome.PENDING,),
     "needs you": (Outcome.UNKNOWN, Outcome.MISSING),
-    "not sent": (Outcome.REFUSED, Outcome.REJECTED, Outcome.SKIPPED, Outcome.CANCELLED),
+    "not sent or cancelled": (Outcome.REFUSED, Outcome.REJECTED, Outcome.SKIPPED, Outcome.CANCELLED),
     "same as another row": (Outcome.DUPLICATE, Outcome.REUSED),
 }
 

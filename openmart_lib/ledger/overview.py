@@ -180,7 +180,7 @@ def _run_infos(
     ):
         counts[run_id][name] = n
     grouped = _batch_groups(connection, ids)
-    stalled = _stalled(connection, ids, ledger.now() - stall_after)
+    stalled = _stalled(connection, ids, stall_after)
     return [
         _run_info(row, counts[row.id], grouped.get(row.id, []), stalled.get(row.id, 0), fingerprint)
         for row in rows
@@ -208,12 +208,12 @@ def _batch_groups(connection: Connection, ids: list[int]) -> dict[int, list[Any]
     return groups
 
 
-def _stalled(connection: Connection, ids: list[int], before: float) -> dict[int, int]:
+def _stalled(connection: Connection, ids: list[int], stall_after: float) -> dict[int, int]:
+    """Count batches that had not changed when last asked about: a night of sleep is no stall."""
+    quiet = batch.c.asked_at - batch.c.changed_at
     query = (
         select(batch.c.run_id, func.count())
-        .where(
-            and_(batch.c.run_id.in_(ids), batch.c.state == BatchState.ACCEPTED, batch.c.changed_at < before)
-        )
+        .where(and_(batch.c.run_id.in_(ids), batch.c.state == BatchState.ACCEPTED, quiet > stall_after))
         .group_by(batch.c.run_id)
     )
     return {run_id: n for run_id, n in connection.execute(query)}  # noqa: C416 - a Row is no pair for mypy

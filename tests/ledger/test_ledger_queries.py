@@ -330,14 +330,26 @@ class TestTheStateOfARun:
 
     def test_stalled_batches_are_counted_and_need_a_person(self, ledger, clock):
         run_id = plan(ledger, 2, per_batch=1)
-        accepted(ledger)
+        quiet = accepted(ledger)
+        answers.store_counts(ledger, quiet, counts(1, 0), next_poll_at=clock.at)
         clock.pass_(1_201.0)
+        answers.store_counts(ledger, quiet, counts(1, 0), next_poll_at=clock.at)
         accepted(ledger)
 
         info = queries.run_info(ledger, run_id)
 
         assert (info.stalled_batches, info.needs_person) == (1, True)
         assert queries.run_info(ledger, run_id, stall_after=5_000.0).stalled_batches == 0
+
+
+def test_a_batch_that_nobody_asked_about_has_not_stalled(ledger, clock):
+    run_id = plan(ledger, 1)
+    pk = accepted(ledger)
+    answers.store_counts(ledger, pk, counts(1, 0), next_poll_at=clock.at)
+
+    clock.pass_(8 * 3600.0)  # this computer slept
+
+    assert queries.run_info(ledger, run_id).stalled_batches == 0
 
 
 def test_accounts_are_shown_with_their_hold_and_until_when(ledger, clock):

@@ -39,7 +39,7 @@ def test_a_finished_run_adds_up_and_leads_to_its_results(finished_desk: Desk) ->
 
     said = texts(page)
     assert "6 of 6 rows final · done after" in said
-    parts = ["found **1**", "not found **3**", "not sent **1**", "same as another row **1**"]
+    parts = ["found **1**", "not found **3**", "not sent or cancelled **1**", "same as another row **1**"]
     assert all(part in said for part in parts)
     figures = {metric.label: (metric.value, metric.delta) for metric in page.metric}
     assert figures["Rows with email"] == ("1", "of 6 rows")

@@ -1,4 +1,4 @@
-"""The command line: ``openmart run | resume | status | export | worker | sandbox``.
+"""The command line: ``openmart run | resume | status | export | backup | restore | worker | sandbox``.
 
 Exit codes: 0 all rows final (or only planned, told, exported); 3 finished, but with unknown or stalled rows;
 4 held or paused; 2 wrong use, an unusable list, or the same content again; 1 anything else; 128 + the
@@ -27,6 +27,7 @@ from openmart_lib.engine import Supervisor, worker_status
 from openmart_lib.errors import InputError, OpenmartError, RunExistsError, RunNotFoundError
 from openmart_lib.intake.tasks import RunOptions
 from openmart_lib.ledger import Hold, RunState, open_ledger
+from openmart_lib.ledger import backup as backups
 from openmart_lib.ledger.queries import newest_run_id
 from openmart_lib.report import Standing, look_at_all
 from openmart_lib.results import export as files
@@ -185,6 +186,25 @@ def export(
         chosen = opened.run(run_id)
         chosen.export(out, shape=wanted, csv=style)
     console.say(f"{out} is written.")
+    return 0
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(metavar="FILE.zip", show_default=False)]) -> int:
+    """Write the ledger and the uploaded rows to one file; safe while a worker works."""
+    ledger = open_ledger(load_settings())
+    backups.backup(ledger, file)
+    ledger.close()
+    Console(as_json=False).say(f"{file} is written. It holds personal data: keep it as safe as the ledger.")
+    return 0
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(metavar="FILE.zip", show_default=False)]) -> int:
+    """Go back to a backup without paying anything twice; the present ledger is set aside, not deleted."""
+    settings = load_settings()
+    done = backups.restore(settings.environment_dir, file, environment=settings.environment)
+    Console(as_json=False).say(done.sentence())
     return 0
 
 

@@ -149,6 +149,18 @@ def test_without_waiting_it_plans_and_says_that_nobody_sends_then_resume_finishe
     assert (shell.folder / "out.xlsx").stat().st_size > 0
 
 
+def test_a_backup_is_restored_and_its_unfinished_run_waits_for_a_person(shell: Shell) -> None:
+    shell("run", "list.csv", "--kind", "find_people", "--title", "Owner")
+
+    made, _, _ = shell("backup", "monday.zip")
+    restored, said, _ = shell("restore", "monday.zip")
+    held, out, _ = shell("status", "--json")
+
+    assert (made, restored, held) == (0, 0, 4)
+    assert "Unfinished runs, now paused: 1" in said
+    assert last_object(out)["pause_reason"].startswith("restored from ")
+
+
 def test_a_batch_without_a_clear_answer_exits_3_and_is_not_sent_again(shell: Shell) -> None:
     settings = sandbox_settings(shell.data_dir)
     with sandbox_of(settings) as server:

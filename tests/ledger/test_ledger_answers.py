@@ -176,8 +176,10 @@ def test_ids_that_come_after_the_batch_was_ready_are_a_change(ledger, clock, pk)
 
 
 def test_reading_what_is_finished_of_a_stalled_batch_does_not_make_it_look_alive(ledger, clock, run_id, pk):
+    answers.store_counts(ledger, pk, counts(2, 1), next_poll_at=clock.at)
     stalled_since = row_of(ledger, pk).changed_at
     clock.pass_(3_000.0)
+    answers.store_counts(ledger, pk, counts(2, 1), next_poll_at=clock.at)
 
     answers.store_listing(ledger, pk, ["task-1"])
     answers.store_answers(ledger, pk, [answer(run_id, 1, [EMAIL])])

@@ -55,6 +55,29 @@ account = Table(
     UniqueConstraint("environment", "key_fingerprint"),
 )
 
+# What the balance was and when: a free read before, during and after runs. The whole team shares it.
+balance = Table(
+    "balance",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("credits", Float),  # NULL: not metered
+    Column("why", Text, nullable=False),  # what it was read for: "start", "unknown", "hold", "end", "person"
+    Index("ix_balance_account_id_at", "account_id", "at"),
+)
+
+# What the analyst decided once and need not decide again, as JSON: a mapping by header, a choice by domain.
+remembered = Table(
+    "remembered",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 upload = Table(
     "upload",
     metadata,
@@ -124,6 +147,8 @@ batch = Table(
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False),  # states.BatchState
     Column("resend_of", Integer, ForeignKey("batch.id")),
+    Column("search_of", Integer, ForeignKey("batch.id")),  # the refused batch whose bad row is looked for
+    Column("made_elsewhere", Boolean, nullable=False, server_default=text("0")),  # by another tool
     Column("task_count", Integer, nullable=False),
     Column("open_tasks", Integer, nullable=False),  # tasks without their last word
     Column("open_rows", Integer, nullable=False),  # uploaded rows without their last word (no duplicates)

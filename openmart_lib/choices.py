@@ -11,11 +11,25 @@ from pathlib import Path
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import guess_mapping
-from openmart_lib.intake.files import MAX_UPLOAD_BYTES, Upload, read_upload
+from openmart_lib.intake.files import MAX_UPLOAD_BYTES, Upload
+from openmart_lib.intake.guarded import read_upload_guarded
 
 
-def read_list(path: Path) -> Upload:
+def read_list(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
+) -> Upload:
     """Read a list from a file of this computer.
+
+    Args:
+        encoding: The text's encoding; None finds out, as for all that follow.
+        delimiter: The character between cells, "" for one column.
+        sheet: The sheet of a workbook.
+        header_row: 1-based line or row of the header, 0 for "the file has none".
 
     Raises:
         InputError: If there is no such file, or it cannot be used.
@@ -27,7 +41,14 @@ def read_list(path: Path) -> Upload:
                 f"{path} has {size / 1024**2:,.0f} MB, and a list may have {MAX_UPLOAD_BYTES // 1024**2} MB. "
                 "Nothing was sent. Divide it and submit the parts."
             )
-        return read_upload(path.read_bytes(), path.name)
+        return read_upload_guarded(
+            path,
+            path.name,
+            encoding=encoding,
+            delimiter=delimiter,
+            sheet=sheet,
+            header_row=header_row,
+        )
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}). Nothing was sent. Check the path."

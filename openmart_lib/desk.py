@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from openmart_lib import submission, watch
+from openmart_lib import attachment, submission, watch
 from openmart_lib.api.wire import Kind
 from openmart_lib.choices import full_mapping, parse_info, parse_kind, read_list
 from openmart_lib.engine import Supervisor
@@ -28,6 +28,7 @@ from openmart_lib.results import export, join
 from openmart_lib.settings import Settings, load_settings
 
 Shape = Literal["rows", "long"]
+SANDBOX_PATIENCE: Final = 20.0  # seconds that a sandbox may take to start
 
 
 def open(*, data_dir: Path | str | None = None, settings: Settings | None = None) -> Desk:
@@ -125,6 +126,44 @@ class Desk:
             run_id = earlier.run_id
         self.start_engine()
         return self.run(run_id)
+
+    def attach(
+        self,
+        batch_id: str,
+        kind: Kind | str,
+        frame: pl.DataFrame | Path | str | None = None,
+        column: str | None = None,
+    ) -> Run:
+        """Collect a batch that another tool submitted (curl, n8n, MCP, a script); return its run at once.
+
+        Free: nothing is submitted, its credits were spent where it was made. Attached again, the same run is
+        returned; a lost batch of our own is attached to the run it belongs to, and that run is returned.
+
+        Args:
+            batch_id: The id that Openmart gave that tool.
+            kind: What it was submitted as: find_people, lookup_people, lookup_business_email or find_tech.
+            frame: A list to join it to, as for ``submit``; all its rows and columns are kept. Without one
+                each task of the batch is a row.
+            column: The list's column of the tasks' tracking ids; default: the one that fits best.
+
+        Raises:
+            InputError: If Openmart does not know the id, or no row of the list names a task of the batch.
+            OpenmartError: If it cannot be verified yet (nothing was changed, try again later), or is a batch
+                of ours that needs no id.
+        """
+        wanted = parse_kind(kind)
+        upload = None if frame is None else _upload(frame, None)
+        self.start_engine()
+        done = attachment.attach(
+            self.ledger,
+            self.settings,
+            batch_id,
+            wanted,
+            upload=upload,
+            column=column,
+            patience=SANDBOX_PATIENCE,
+        )
+        return self.run(done.run_id)
 
     def run(self, run_id: str) -> Run:
         """Return a run of this environment.

@@ -18,6 +18,7 @@ OpenmartError
 ├── RunExistsError            the same content was submitted before       name it, or ask for it again
 ├── RunNotFoundError          no such run                                 list the runs
 └── LedgerError               the ledger cannot be used                   read its message
+    ├── LedgerDamagedError    its file is damaged, empty or gone          restore a backup
     └── LedgerNewerError      written by a newer program                  update the program
 
 Each message is one sentence on what happened and one on what to do next. Messages never hold
@@ -157,6 +158,10 @@ class RunNotFoundError(OpenmartError):
 
 class LedgerError(OpenmartError):
     """The ledger cannot be opened or written."""
+
+
+class LedgerDamagedError(LedgerError):
+    """The ledger's file is damaged, or empty or gone where there was one; it is left as it is."""
 
 
 class LedgerNewerError(LedgerError):

@@ -6,6 +6,7 @@ The command line and the notebook both read it here, so they never disagree.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,7 +17,7 @@ from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.accounts import AccountInfo
 from openmart_lib.ledger.overview import HOLD_WORDS, RunInfo, run_info, runs
 from openmart_lib.ledger.queries import accounts
-from openmart_lib.ledger.states import BatchState, Hold, Outcome, RunState
+from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
 from openmart_lib.settings import Settings
 
 WAITED_OUT: Final = 300.0  # seconds of Retry-After that are waited out; longer is reported as held
@@ -74,14 +75,17 @@ class Report:
         run = self.run
         counts = ", ".join(f"{n:,} {outcome}" for outcome, n in run.outcomes.items() if n)
         said = f"Run {run.run_id} ({run.name}): {run.final_rows:,} of {run.row_count:,} rows final; {counts}."
+        parts = [said]
         if self.standing is Standing.HELD:
-            return (
-                f"{said} Held: {self.note}. What was not sent has cost nothing. "
-                f"When that is settled, go on with `openmart resume {run.run_id}`."
-            )
-        if self.standing is Standing.DOUBTFUL:
-            return f"{said} {_doubt(run)} Open the run in Monitor and decide there."
-        return f"{said} {self.note[:1].upper()}{self.note[1:]}." if self.note else said
+            parts.append(f"Held: {self.note}. {_held_meaning(run)}")
+        elif run.state is RunState.PAUSED:
+            parts.append(f"Nothing more is sent: {self.note}. {_held_meaning(run)} {_collected_words(run)}")
+        elif self.note:
+            parts.append(f"{self.note[:1].upper()}{self.note[1:]}.")
+        parts += _doubts(run)
+        if self.standing is Standing.HELD or run.state is RunState.PAUSED:
+            parts.append(f"When that is settled, go on with `openmart resume {run.run_id}`.")
+        return " ".join(parts)
 
 
 def look(ledger: Ledger, settings: Settings, run_id: str) -> Report:
@@ -103,6 +107,20 @@ def look_at_all(ledger: Ledger, settings: Settings) -> list[Report]:
     return [_report(run, known) for run in found]
 
 
+def held_with(run: RunInfo, others: Iterable[RunInfo]) -> list[RunInfo]:
+    """Return the other runs that the same hold of their account keeps, and nothing else."""
+    if run.hold not in PERSON_HOLDS:
+        return []
+    return [
+        other
+        for other in others
+        if other.run_id != run.run_id
+        and other.account_id == run.account_id
+        and other.state is RunState.PAUSED
+        and other.pause_reason == HOLD_WORDS[run.hold]
+    ]
+
+
 def standing_of(run: RunInfo, *, hold_until: float | None = None, now: float) -> Standing:
     """Return whether a run goes on by itself, and if not, why. Times in UTC seconds."""
     going = run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED] - run.stalled_batches
@@ -117,8 +135,7 @@ def standing_of(run: RunInfo, *, hold_until: float | None = None, now: float) ->
 
 
 def _report(run: RunInfo, known: list[AccountInfo]) -> Report:
-    mine = [each for each in known if each.hold is not None and each.hold == run.hold]
-    account = next((each for each in mine if each.key_last4 == run.key_last4), None)
+    account = next((each for each in known if each.id == run.account_id), None)
     until = account.hold_until if account else None
     standing = standing_of(run, hold_until=until, now=time.time())
     return Report(run, standing, _note(run, account))
@@ -140,16 +157,38 @@ def _note(run: RunInfo, account: AccountInfo | None) -> str:
     return words
 
 
-def _doubt(run: RunInfo) -> str:
+def _held_meaning(run: RunInfo) -> str:
+    whose = "All runs of this key wait. " if run.hold in PERSON_HOLDS else ""
+    return f"{whose}What was not sent has cost nothing."
+
+
+def _collected_words(run: RunInfo) -> str:
+    many = _counted(run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED], "batch", "batches")
+    return f"{many} with Openmart cannot be recalled and will be collected."
+
+
+def _doubts(run: RunInfo) -> list[str]:
+    """Say what is not known about money and rows, and where a person decides."""
     said = []
-    if unknown := run.outcomes[Outcome.UNKNOWN]:
+    unknown = _counted(run.outcomes[Outcome.UNKNOWN], "row", "rows")
+    if run.batches[BatchState.UNKNOWN]:
         said.append(
-            f"For {unknown:,} rows we do not know whether Openmart took their batch: "
+            f"For {unknown} we do not know whether Openmart took their batch: "
             "they may have been charged, and nothing sends them again by itself."
         )
-    if run.stalled_batches:
-        said.append(f"{run.stalled_batches:,} batches at Openmart have not changed for a long time.")
-    return " ".join(said)
+    elif run.outcomes[Outcome.UNKNOWN]:
+        said.append(f"{unknown} given up by you may have been charged.")
+    if stalled := run.stalled_batches:
+        have = "has" if stalled == 1 else "have"
+        many = _counted(stalled, "batch", "batches")
+        said.append(f"{many} at Openmart {have} not changed for a long time.")
+    if run.batches[BatchState.UNKNOWN] or run.stalled_batches:
+        said.append("Open the run in Monitor and decide there.")
+    return said
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _iso(seconds: float | None) -> str | None:

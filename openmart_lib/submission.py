@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -19,15 +19,21 @@ from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import check_mapping
 from openmart_lib.intake.estimate import SECONDS_PER_SUBMISSION, Estimate, estimate
 from openmart_lib.intake.files import Upload
+from openmart_lib.intake.overrides import NO_OVERRIDES, Overrides
 from openmart_lib.intake.tasks import Intake, Plan, RunOptions, content_key, plan_tasks, rejects_frame
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.runs import NewRun, plan_run
 from openmart_lib.settings import Settings
 
+_STEPS: Final = 2  # of a preparation: the plan, the identity of its content
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One upload with its choices, ready to be confirmed. ``estimate`` is in credits and seconds."""
+    """One upload with its choices, ready to be confirmed.
+
+    ``estimate`` is in credits and seconds; ``overrides`` is what was decided against the rules.
+    """
 
     upload: Upload
     mapping: dict[str, list[str]]
@@ -36,6 +42,7 @@ class Prepared:
     plan: Plan
     estimate: Estimate
     content_key: str
+    overrides: Overrides = NO_OVERRIDES
 
     @property
     def row_count(self) -> int:
@@ -73,6 +80,8 @@ def prepare(
     options: RunOptions,
     *,
     settings: Settings,
+    overrides: Overrides = NO_OVERRIDES,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Turn an upload into tasks and say what they may cost; write nothing.
 
@@ -80,13 +89,22 @@ def prepare(
 
     Args:
         mapping: Task field to uploaded columns; of several the first that is not empty counts.
+        overrides: What was decided against the rules, by row and by class of problem.
+        progress: Told (steps done, steps in all).
 
     Raises:
         InputError: If a required field has no column and no value, or an option cannot be used.
     """
     chosen = {name: list(columns) for name, columns in mapping.items() if columns}
     check_mapping(upload.frame, chosen, kind)
-    plan = plan_tasks(upload.frame, chosen, kind, options, allow_example=settings.simulated)
+    tell = progress or _tell_nobody
+    tell(0, _STEPS)
+    plan = plan_tasks(
+        upload.frame, chosen, kind, options, overrides=overrides, allow_example=settings.simulated
+    )
+    tell(1, _STEPS)
+    identity = content_key(upload.frame, chosen, kind, options, overrides=overrides)
+    tell(_STEPS, _STEPS)
     cost = estimate(
         kind,
         options,
@@ -96,9 +114,7 @@ def prepare(
         submit_concurrency=settings.submit_concurrency,
         seconds_per_submission=SECONDS_PER_SUBMISSION / (settings.sandbox_speed if settings.simulated else 1),
     )
-    return Prepared(
-        upload, chosen, kind, options, plan, cost, content_key(upload.frame, chosen, kind, options)
-    )
+    return Prepared(upload, chosen, kind, options, plan, cost, identity, overrides)
 
 
 def confirm(
@@ -157,6 +173,10 @@ def check_sendable(prepared: Prepared) -> None:
         f"None of the {prepared.row_count:,} rows can be sent{often}. Nothing was spent. "
         "Correct the list, or choose other columns or options, and submit it again."
     )
+
+
+def _tell_nobody(done: int, of: int) -> None:
+    """Take a step's progress where nobody watches."""
 
 
 def suggest_name(upload: Upload) -> str:

@@ -22,6 +22,7 @@ PROMISED = [
     "InvalidAnswerError",
     "Kind",
     "LanceClient",
+    "LedgerDamagedError",
     "LedgerError",
     "LedgerNewerError",
     "NoAnswerError",
@@ -73,7 +74,7 @@ def test_every_promised_name_explains_itself() -> None:
 def test_every_error_is_an_openmart_error() -> None:
     errors = [getattr(openmart_lib, name) for name in PROMISED if name.endswith("Error")]
 
-    assert len(errors) == 19
+    assert len(errors) == 20
     assert all(issubclass(error, openmart_lib.OpenmartError) for error in errors)
 
 

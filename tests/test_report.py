@@ -15,7 +15,7 @@ from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.queries import accounts as account_list
 from openmart_lib.ledger.queries import run_info
 from openmart_lib.ledger.runs import cancel_run, pause_run
-from openmart_lib.report import Report, Standing, look, look_at_all, standing_of
+from openmart_lib.report import Report, Standing, held_with, look, look_at_all, standing_of
 from openmart_lib.settings import Secret, Settings
 
 NOW = 1_000_000.0
@@ -159,6 +159,29 @@ def test_doubt_is_told_with_what_it_means_for_money(planned: RunInfo) -> None:
 
     assert "may have been charged" in said
     assert "Monitor" in said
+
+
+def test_rows_of_a_batch_that_was_given_up_are_told_without_a_decision_to_make(planned: RunInfo) -> None:
+    run = with_rows(with_batches(planned, RunState.DONE, dropped=1), Outcome.UNKNOWN)
+
+    said = Report(run, Standing.DOUBTFUL, "").sentence()
+
+    assert "1 row given up by you may have been charged." in said
+    assert "Monitor" not in said
+
+
+def test_a_hold_names_the_other_runs_it_keeps_and_no_paused_one(
+    ledger: Ledger, settings: Settings, planned: RunInfo
+) -> None:
+    also_held, paused = plan(ledger, settings, ["acme.com"]), plan(ledger, settings, ["acme.org"])
+    pause_run(ledger, paused)
+    assert held_with(planned, [report.run for report in look_at_all(ledger, settings)]) == []
+    hold(ledger, Hold.CREDIT_LIMIT)
+
+    reports = look_at_all(ledger, settings)
+    mine = next(report.run for report in reports if report.run.run_id == planned.run_id)
+
+    assert [run.run_id for run in held_with(mine, [report.run for report in reports])] == [also_held]
 
 
 def test_all_runs_are_told_newest_first(ledger: Ledger, settings: Settings, planned: RunInfo) -> None:

@@ -14,6 +14,7 @@ from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import BatchState, answers
 from openmart_lib.ledger.overview import RunInfo
 
+HALVED: Final = "refused, halves sent again"
 SHOWN: Final = 200  # rows of the table at most: what is open comes first
 
 
@@ -54,15 +55,22 @@ def for_reading(batches: pl.DataFrame, *, now: float) -> pl.DataFrame:
     names = {str(state): name for state, name in words.BATCH_STATE_NAMES.items()}
     counted = pl.sum_horizontal("processing", "completed", "errored")
     note = pl.coalesce("read_error", "detail")
-    is_final = pl.col("state").is_in([BatchState.COLLECTED, BatchState.CANCELLED, BatchState.RESENT])
+    halved = _halved(batches)
+    is_final = halved | pl.col("state").is_in([BatchState.COLLECTED, BatchState.CANCELLED, BatchState.RESENT])
     state_is_over = pl.col("state").is_in([BatchState.CANCELLED, BatchState.RESENT, BatchState.DROPPED])
     asked = pl.struct("asked_at", "next_poll_at", "state").map_elements(
         lambda row: _asked(row, now), return_dtype=pl.String
     )
-    state = pl.col("state").replace_strict(names, default="?", return_dtype=pl.String)
+    state = (
+        pl.when(halved)
+        .then(pl.lit(HALVED))
+        .otherwise(pl.col("state").replace_strict(names, default="?", return_dtype=pl.String))
+    )
     return batches.sort(is_final, "batch_no").select(
         pl.col("batch_no").alias("Batch"),
-        pl.when(pl.col("resend_of_no").is_not_null())
+        pl.when(pl.col("search_of_no").is_not_null())
+        .then(pl.format("{} (part of batch {})", state, "search_of_no"))
+        .when(pl.col("resend_of_no").is_not_null())
         .then(pl.format("{} (batch {} again)", state, "resend_of_no"))
         .otherwise(state)
         .alias("State"),
@@ -76,6 +84,12 @@ def for_reading(batches: pl.DataFrame, *, now: float) -> pl.DataFrame:
         note.alias("Note"),
         pl.col("batch_id").alias("Batch id"),
     )
+
+
+def _halved(batches: pl.DataFrame) -> pl.Expr:
+    """Return whether a batch was refused and its tasks are looked through in two parts."""
+    parents = batches.filter(pl.col("search_of_no").is_not_null())["resend_of_no"].implode()
+    return (pl.col("state") == BatchState.REFUSED) & pl.col("batch_no").is_in(parents)
 
 
 def _asked(row: dict[str, float | str | None], now: float) -> str:
@@ -105,10 +119,10 @@ def _check_now(run: RunInfo, batches: pl.DataFrame) -> None:
             width=260,
         )
         if st.button("Check now", key=f"check_now_{run.run_id}", icon=":material/refresh:"):
-            _look(number, *known[number])
+            look(number, *known[number])
 
 
-def _look(number: int, pk: int, batch_id: str) -> None:
+def look(number: int, pk: int, batch_id: str) -> None:
     """Say what Openmart says now, and let the worker ask too: it stores what it sees."""
     try:
         counts = ask.batch(resources.settings(), batch_id)

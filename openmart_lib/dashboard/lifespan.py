@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -32,6 +35,7 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any]]:
     if refusal:
         _say(refusal)
         os._exit(2)  # before anything listens; an exception here would print a traceback over the reason
+    _end_when_hung_up()
     supervisor = await anyio.to_thread.run_sync(_start_engine)
     warm_up()
     try:
@@ -40,8 +44,9 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any]]:
         if supervisor is not None:
             _say(
                 "Stopping. Submissions on their way are finished first (up to 3 minutes), so that no batch "
-                "is left unknown. Nothing new is sent."
+                "is left unknown. Nothing new is sent. A second Ctrl-C does not wait for them."
             )
+            _leave_at_next_ctrl_c()
             await anyio.to_thread.run_sync(supervisor.stop)
 
 
@@ -58,6 +63,20 @@ def address_refusal(address: str | None, *, behind_proxy: bool) -> str | None:
         f"people in stands in front of every path, set {BEHIND_PROXY}=1 and add its host name to "
         "server.allowedHosts."
     )
+
+
+def _end_when_hung_up() -> None:
+    """Make a terminal that closes end the server as SIGTERM does; with nohup it goes on."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # embedded in another program, whose signals are its own
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def _leave_at_next_ctrl_c() -> None:
+    """Let a second Ctrl-C end the server now; the worker then finishes its submissions by itself."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 
 def _start_engine() -> Supervisor | None:
@@ -91,4 +110,5 @@ def warm_up() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"Openmart Desk: {text}", file=sys.stderr, flush=True)  # noqa: T201  # the console is where it is read
+    with contextlib.suppress(OSError):  # the terminal was closed: nobody reads it any more
+        print(f"Openmart Desk: {text}", file=sys.stderr, flush=True)  # noqa: T201  # read on the console

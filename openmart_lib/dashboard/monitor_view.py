@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import tzinfo
 from typing import Final
 
 import polars as pl
@@ -12,6 +13,7 @@ from openmart_lib.dashboard import attention, batch_table, charts, resources, ru
 from openmart_lib.dashboard.run_pace import Pace, pace
 from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import RunState, queries
+from openmart_lib.ledger.interruptions import SLEPT, Interruption, interruptions
 from openmart_lib.ledger.overview import RunInfo
 
 CHART_FROM: Final = 120.0  # seconds a run takes at least before its progress is drawn
@@ -62,7 +64,27 @@ def _card(run: RunInfo, batches: pl.DataFrame) -> None:
         run_card.pending(run)
         run_card.buttons(run)
         run_card.updated()
+        for sentence in interruption_sentences(
+            interruptions(resources.ledger(), since=run.created_at, until=run.finished_at), widgets.zone()
+        ):
+            st.caption(f":material/bedtime: {sentence}")
     _progress_chart(run)
+
+
+def interruption_sentences(seen: list[Interruption], where: tzinfo) -> list[str]:
+    """Return what happened to this computer during a run, newest first, three at most."""
+    return [_interruption(one, where) for one in seen[:3]]
+
+
+def _interruption(one: Interruption, where: tzinfo) -> str:
+    if one.kind == SLEPT:
+        begun = words.clock(one.at - one.seconds, where)
+        return f"This computer slept {begun} to {words.clock(one.at, where)}; the run went on when it woke."
+    way = "forward" if one.seconds > 0 else "back"
+    return (
+        f"This computer's clock was set {way} by {words.duration(abs(one.seconds))} at "
+        f"{words.clock(one.at, where)}; no wait became shorter or longer."
+    )
 
 
 def _progress_chart(run: RunInfo) -> None:

@@ -61,7 +61,9 @@ def headline(run: RunInfo, result: Summary) -> None:
         shown.append(Figure("With phone", words.count(result.rows_with_phone), whole, once))
     credits = f"about {words.count(result.credits)}"
     bill = "By price list: an estimate. Openmart's own bill counts."
-    if result.credits_per_row_with_email is None:
+    if run.made_elsewhere:
+        shown.append(Figure("Credits", "0 here", "spent elsewhere", "Another tool submitted this batch."))
+    elif result.credits_per_row_with_email is None:
         shown.append(Figure("Credits", credits, None, bill))
     else:
         each = f"about {result.credits_per_row_with_email:.1f}"

@@ -67,8 +67,11 @@ def _asked(run: RunInfo, seq: int, line: dict[str, Any]) -> list[int]:
         st.text("Nothing was sent for this row.")
     for task in queries.requests(ledger, run.run_id, tasks).iter_rows(named=True):
         batch = f"batch {task['batch_no']}, {words.BATCH_STATE_NAMES[task['batch_state']]}"
-        st.text(f"Task {task['tracking_id']} in {batch}")
-        st.code(pretty(task["request"]), language="json", wrap_lines=True)
+        st.text(f"Task {task['tracking_id'] or 'without a tracking id'} in {batch}")
+        if run.made_elsewhere:
+            st.text("Another tool submitted it: what it asked for is not known here.")
+        else:
+            st.code(pretty(task["request"]), language="json", wrap_lines=True)
     return tasks
 
 

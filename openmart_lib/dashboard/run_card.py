@@ -90,10 +90,17 @@ def figures(run: RunInfo, prices: Prices) -> None:
         shown.append(Figure("Mailboxes", words.count(found["mailboxes"]), "several per company"))
     else:
         shown.append(Figure("Technologies found", words.count(found["technologies"]), of_rows))
+    shown.append(_credits(run, prices))
+    widgets.numbers(shown)
+
+
+def _credits(run: RunInfo, prices: Prices) -> Figure:
+    if run.made_elsewhere:
+        note = "Another tool submitted this batch. What it asked for, and so what it cost, is not known here."
+        return Figure("Credits", "0 here", "spent elsewhere", note)
     note = "What was found times its price: an estimate. Openmart's own bill counts."
     at_most = f"of at most {words.count(run.worst_credits)}"
-    shown.append(Figure("Credits so far", f"about {words.count(spent(run, prices))}", at_most, note))
-    widgets.numbers(shown)
+    return Figure("Credits so far", f"about {words.count(spent(run, prices))}", at_most, note)
 
 
 def spent(run: RunInfo, prices: Prices) -> float:

@@ -13,6 +13,7 @@ import polars as pl
 from openmart_lib.api.wire import CreditBalance
 from openmart_lib.dashboard import words
 from openmart_lib.engine import WorkerStatus
+from openmart_lib.ledger import place
 from openmart_lib.settings import NAMES, SECRETS_FILE, Settings
 
 Level = Literal["good", "simulated", "mend"]
@@ -42,6 +43,7 @@ def checks(settings: Settings, worker: WorkerStatus) -> list[Check]:
         _openmart(settings),
         _lance(settings),
         _folder(settings),
+        *_network(settings),
         _room(settings),
         _worker(worker),
         _secrets_mode(),
@@ -105,6 +107,23 @@ def _folder(settings: Settings) -> Check:
         todo="" if writable else "Make it writable, or name another folder:",
         line="" if writable else 'OPENMART_DATA_DIR = "/a/folder/of/yours"',
     )
+
+
+def _network(settings: Settings) -> list[Check]:
+    """Return a warning where the ledger lies on another computer's disk; most often nothing."""
+    kind = place.network_file_system(settings.environment_dir)
+    if kind is None:
+        return []
+    return [
+        Check(
+            "Kind of disk",
+            level="mend",
+            state=f"the data folder lies on a network file system ({kind}), whose locks cannot be relied on.",
+            todo="A ledger there can be damaged. Stop the dashboard, move the folder to a disk of this "
+            "computer and name it:",
+            line='OPENMART_DATA_DIR = "/a/folder/on/this/computer"',
+        )
+    ]
 
 
 def _room(settings: Settings) -> Check:

@@ -1,16 +1,18 @@
-"""The strip on top of every page: what is simulated, and how many runs move or need somebody."""
+"""The strip on top of every page: what keeps all runs back, what is simulated, how many runs move."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from openmart_lib.dashboard import resources
+from openmart_lib.dashboard import resources, widgets
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.settings import Settings
 
 
 def show() -> None:
-    """Show the strip; nothing at all when everything is real and at rest."""
+    """Show the strip; nothing at all when everything is real, in order and at rest."""
+    if obstacle := resources.ledger().obstacle():
+        st.warning(widgets.escape(obstacle, 1_000), icon=":material/hard_drive:")
     simulated = simulated_names(resources.settings())
     moving = moving_sentence(resources.runs())
     if not simulated and not moving:

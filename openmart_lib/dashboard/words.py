@@ -68,7 +68,7 @@ HOLD_MESSAGES: Final[dict[Hold, tuple[str, str, str]]] = {
     Hold.UNKNOWNS: (
         "Five submissions in a row got no clear answer, so sending stopped.",
         "Those batches may have been charged; nothing else was sent.",
-        "Decide about the unknown batches below, check Openmart's status, then resume.",
+        "Decide about the unknown batches, check Openmart's status, then resume.",
     ),
     Hold.RATE_LIMITED: (
         "Openmart asked us to wait before sending more.",

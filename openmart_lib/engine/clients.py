@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Final
 
 from openmart_lib.api import LanceClient, OpenmartClient, RetryPolicy, Timeouts
@@ -12,6 +13,7 @@ from openmart_lib.settings import Secret, Settings
 
 SANDBOX_KEY: Final = Secret("sandbox-key-of-this-computer")
 NO_RETRY: Final = RetryPolicy(max_attempts=1)
+LOOK_EVERY: Final = 0.1  # seconds between looks at where the sandbox listens: many reads share one
 SUBMIT_TIMEOUTS: Final = Timeouts()  # seconds; a submission waits 26 s and more for its answer
 READ_TIMEOUTS: Final = Timeouts(connect=10.0, read=25.0, total=60.0)
 
@@ -96,6 +98,7 @@ class Clients:
         self._lock = threading.Lock()
         self._clients: tuple[OpenmartClient, OpenmartClient] | None = None
         self._url = ""
+        self._looked_at = float("-inf")
 
     def for_submissions(self) -> OpenmartClient:
         """Return the client to submit with now; raises as ``openmart_client``."""
@@ -112,8 +115,12 @@ class Clients:
                 client.close()
 
     def _both(self) -> tuple[OpenmartClient, OpenmartClient]:
-        url = sandbox_url(self._settings) if self._settings.simulated else self._settings.base_url
         with self._lock:
+            now = time.monotonic()
+            if self._clients is not None and now - self._looked_at < LOOK_EVERY:
+                return self._clients
+            url = sandbox_url(self._settings) if self._settings.simulated else self._settings.base_url
+            self._looked_at = now
             if self._clients is None or url != self._url:
                 submitting, reading = self._timeouts
                 self._clients = (

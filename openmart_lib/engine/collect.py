@@ -1,12 +1,13 @@
 """Collect: list a batch's tasks, read the ones not stored yet, store them as they come.
 
-Reads run on the shared read executor, a hundred answers are stored in one transaction, and nothing waits
-in a thread of its own: the last read to come back finishes the batch.
+Reads run on the shared read executor, answers are stored a hundred at a time by the recorder, and nothing
+waits in a thread of its own: the last read to come back finishes the batch.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, TaskAnswer
 from openmart_lib.engine.pacing import Pacing
-from openmart_lib.engine.reading import Reader
+from openmart_lib.engine.reading import HeldBackError, Reader
+from openmart_lib.engine.recording import Recorder
 from openmart_lib.errors import (
     AuthError,
     BannedError,
@@ -33,30 +35,28 @@ log = logging.getLogger(__name__)
 STORE_EVERY = 100  # tasks per transaction
 
 
-def list_tasks(ledger: Ledger, read: Reader, due: DueBatch) -> bool:
+def list_tasks(read: Reader, due: DueBatch) -> tuple[set[str], OpenmartError | None]:
     """List a batch's task ids without a filter, and per final status when ids are fewer than tasks sent.
 
-    What was listed is stored even when a filtered list fails. Returns whether every list came through.
+    Returns what was listed, and why a filtered list could not be read, None when every list came through.
 
     Raises:
         OpenmartError: If the list without a filter could not be read.
     """
     found = set(read(lambda client: client.task_ids(due.batch_id)))
-    complete = True
-    if len(found) < due.task_count:
-        for status in sorted(FINAL_TASK_STATUSES):
-            try:
-                found |= set(_by_status(read, due.batch_id, status))
-            except (RefusedError, NotFoundError, WrongAddressError):
-                break  # this server does not know the filter; the whole list is all there is
-            except (AuthError, BannedError, CreditsError):
-                raise
-            except OpenmartError as error:
-                log.info("a filtered list could not be read (%s)", type(error).__name__)
-                complete = False
-                break
-    answers.store_listing(ledger, due.pk, sorted(found))
-    return complete
+    if len(found) >= due.task_count:
+        return found, None
+    for status in sorted(FINAL_TASK_STATUSES):
+        try:
+            found |= set(_by_status(read, due.batch_id, status))
+        except (RefusedError, NotFoundError, WrongAddressError):
+            break  # this server does not know the filter; the whole list is all there is
+        except (AuthError, BannedError, CreditsError):
+            raise
+        except OpenmartError as error:
+            log.info("a filtered list could not be read (%s)", type(error).__name__)
+            return found, error
+    return found, None
 
 
 class Collection:
@@ -69,6 +69,7 @@ class Collection:
     def __init__(
         self,
         ledger: Ledger,
+        recorder: Recorder,
         read: Reader,
         due: DueBatch,
         *,
@@ -77,6 +78,7 @@ class Collection:
         done: Callable[[DueBatch], None],
     ) -> None:
         self._ledger = ledger
+        self._recorder = recorder
         self._read = read
         self._due = due
         self._sure = sure
@@ -84,20 +86,25 @@ class Collection:
         self._done = done
         self._lock = threading.Lock()
         self._buffer: list[TaskAnswer] = []
+        self._unread = 0
         self._outstanding = 0
+        self._trouble: OpenmartError | None = None  # why a task could not be read: the first reason
 
     @property
     def outstanding(self) -> int:
         """Reads whose answer is not stored yet."""
         return self._outstanding
 
-    def start(self, executor: Executor) -> None:
-        """Hand one read per task that is not stored yet to the executor."""
-        wanted = answers.unfetched(self._ledger, self._due.pk)
-        self._outstanding = len(wanted)
+    def start(self, executor: Executor, found: set[str]) -> None:
+        """Hand one read per task that is not stored yet to the executor; ``found`` are the ids listed now."""
+        known = answers.listed(self._ledger, self._due.pk)
+        new = sorted(found - known.keys())
+        if new:
+            self._record(lambda: answers.store_listing(self._ledger, self._due.pk, new), 0, rows=len(new))
+        wanted = [task_id for task_id, fetched in known.items() if not fetched] + new
+        self._unread = self._outstanding = len(wanted)
         if not wanted:
-            self._finish()
-            return
+            self._recorder.record(self._finish, self._finished)
         for task_id in wanted:
             # When no thread can be started the read is queued all the same, for the threads there are.
             with contextlib.suppress(RuntimeError):
@@ -109,45 +116,52 @@ class Collection:
             answer = self._read(lambda client: client.task(task_id))
         except OpenmartError as error:
             log.info("a task could not be read (%s)", type(error).__name__)
+            self._trouble = self._trouble or error
         except Exception:
             log.exception("reading a task failed")
-        self._arrived(answer)
+        self._arrived(task_id, answer)
 
-    def _arrived(self, answer: TaskAnswer | None) -> None:
+    def _arrived(self, asked: str, answer: TaskAnswer | None) -> None:
         full: list[TaskAnswer] = []
         with self._lock:
+            self._unread -= 1
+            last = self._unread == 0
             if answer is not None and answer["status"] in FINAL_TASK_STATUSES:
                 self._buffer.append(answer)
+                # Another task's answer leaves the one that was asked for still to come.
+                self._sure = self._sure and answer["task_id"] == asked
             else:
                 self._sure = False
-            if len(self._buffer) >= STORE_EVERY:
+                self._outstanding -= 1
+            if last or len(self._buffer) >= STORE_EVERY:
                 full, self._buffer = self._buffer, []
-        self._store(full)
-        with self._lock:  # counted after storing: the last one finishes, and all others are stored by then
-            self._outstanding -= 1
-            last = self._outstanding == 0
-        if last:
-            self._store(self._buffer)
-            self._finish()
+        if full:
+            store = functools.partial(answers.store_answers, self._ledger, self._due.pk, full)
+            self._record(store, len(full), rows=len(full))
+        if last:  # changes are made in their order, so all answers are stored by then
+            self._recorder.record(self._finish, self._finished)
 
-    def _store(self, arrived: list[TaskAnswer]) -> None:
-        if not arrived:
-            return
-        try:
-            answers.store_answers(self._ledger, self._due.pk, arrived)
-        except Exception as error:
-            # Nothing is lost: what is not stored is listed as not fetched and read again.
-            log.warning("answers could not be stored (%s)", type(error).__name__, exc_info=_bug(error))
-            self._sure = False
+    def _record(self, change: Callable[[], object], answered: int, *, rows: int) -> None:
+        def then(error: Exception | None) -> None:
+            with self._lock:
+                self._outstanding -= answered
+                self._sure = self._sure and error is None
+            if error is not None:
+                # Nothing is lost: what is not stored is listed as not fetched and read again.
+                log.warning("answers could not be stored (%s)", type(error).__name__, exc_info=_bug(error))
+
+        self._recorder.record(change, then, rows=rows)
 
     def _finish(self) -> None:
-        try:
-            if not answers.finish_if_complete(self._ledger, self._due.pk):
-                self._give_up_on_missing()
-        except Exception as error:
+        if not answers.finish_if_complete(self._ledger, self._due.pk):
+            self._give_up_on_missing()
+            if self._trouble is not None:
+                note_trouble(self._ledger, self._due.pk, "one or more of its tasks", self._trouble)
+
+    def _finished(self, error: Exception | None) -> None:
+        if error is not None:
             log.warning("a batch could not be finished (%s)", type(error).__name__, exc_info=_bug(error))
-        finally:
-            self._done(self._due)
+        self._done(self._due)
 
     def _give_up_on_missing(self) -> None:
         """Call tasks missing whose batch has long been ready, with nothing left that could still come."""
@@ -158,9 +172,15 @@ class Collection:
             answers.mark_missing(self._ledger, due.pk, by_person=False)
 
 
-def _bug(error: Exception) -> bool:
-    """Whether an error deserves its traceback: a database that is full or locked does not."""
-    return not isinstance(error, SQLAlchemyError)
+def note_trouble(ledger: Ledger, pk: int, what: str, error: OpenmartError) -> None:
+    """Note on a batch why something of it cannot be read; the next poll that succeeds takes it off again."""
+    if not isinstance(error, HeldBackError):  # that one only repeats what was noted before
+        answers.note_read_error(ledger, pk, f"{what} could not be read: {error}")
+
+
+def _bug(error: Exception) -> Exception | None:
+    """Return the error if it deserves its traceback: a database that is full or locked does not."""
+    return None if isinstance(error, SQLAlchemyError) else error
 
 
 def _by_status(read: Reader, batch_id: str, status: str) -> list[str]:

@@ -7,6 +7,7 @@ line. The executors are the standard ``concurrent.futures`` interface; anything 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -17,23 +18,26 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from openmart_lib.api import Breaker
+from openmart_lib.engine.balances import BalanceWatch
 from openmart_lib.engine.clients import Clients
-from openmart_lib.engine.collect import Collection, list_tasks
+from openmart_lib.engine.clocks import elapsed
+from openmart_lib.engine.collect import Collection, list_tasks, note_trouble
 from openmart_lib.engine.pacing import Pacing
-from openmart_lib.engine.poll import is_stalled, poll_batch, wait
+from openmart_lib.engine.poll import TypicalDurations, is_stalled, wait
 from openmart_lib.engine.reading import HeldBackError, Reader
+from openmart_lib.engine.recording import Recorder
 from openmart_lib.engine.submit import send, write_down
 from openmart_lib.errors import NoAnswerError, OpenmartError
-from openmart_lib.ledger import Ledger, accounts, answers, queries, submissions
+from openmart_lib.ledger import Ledger, accounts, answers, balances, queries, submissions
 from openmart_lib.ledger.answers import DueBatch
+from openmart_lib.ledger.interruptions import note_sleep
 from openmart_lib.ledger.journal import Journal
-from openmart_lib.ledger.ledger import append_event
 from openmart_lib.ledger.submissions import Claim
 
 log = logging.getLogger(__name__)
 
 TICK: Final = 0.25  # seconds; an own job that ends wakes the loop earlier
-SLEPT: Final = 30.0  # seconds that the wall clock may run ahead of the monotonic one
+SLEPT: Final = 30.0  # seconds; a shorter sleep explains nothing
 BACKLOG: Final = 4  # reads per connection that may wait in the executor's queue
 COMPLAIN_EVERY: Final = 60.0  # seconds
 LEDGER_PAUSE: Final = 1.0  # seconds without new polls after one that the ledger could not take
@@ -66,6 +70,10 @@ class Dispatcher:
         self._pacing = pacing
         breaker = Breaker(probe_every=pacing.probe_every)
         self._read = Reader(ledger, clients, account_id, rate=read_rate, breaker=breaker)
+        every = pacing.balance_every
+        self._balances = BalanceWatch(ledger, self._read, account_id, read_executor, every=every)
+        self._recorder = Recorder(ledger)
+        self._typical = TypicalDurations(ledger)
         self._submit_slots = submit_slots
         self._read_slots = read_slots
         self._submit_executor = submit_executor
@@ -83,15 +91,20 @@ class Dispatcher:
         self._next_probe = 0.0  # monotonic seconds
         self._next_poll = 0.0
         self._next_complaint = 0.0
-        self._clocks = (time.time(), time.monotonic())
+        self._clocks = (elapsed(), time.monotonic())
 
     def run(self) -> None:
         """Step until ``stop``; what fails is logged and tried again."""
         self._ended.clear()
+        next_look = 0.0
         try:
             while not self._stopping.is_set():
                 self._on_step()
-                self.step()
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + TICK
+                    self.step()
+                else:  # woken by an own job that ended: only what keeps the slots full
+                    self._do(self._submit_due, self._poll_due)
                 self._wake.wait(TICK)
                 self._wake.clear()
         finally:
@@ -117,19 +130,24 @@ class Dispatcher:
 
     @property
     def reading(self) -> int:
-        """Batches that are being polled or collected, and the probe of an outage."""
+        """Batches that are being polled or collected, the probe of an outage, and a look at the balance."""
         with self._lock:
-            return len(self._collecting) + self._probing
+            return len(self._collecting) + self._probing + self._balances.reading
 
     def step(self) -> None:
-        """Do what is due now. A part that fails is logged, and the others are done all the same."""
-        for part in (
+        """Do what is due now."""
+        self._do(
             self._notice_sleep,
             self._lift_holds,
             self._probe_if_needed,
             self._submit_due,
             self._poll_due,
-        ):
+            self._balances.step,
+        )
+
+    def _do(self, *parts: Callable[[], None]) -> None:
+        """Do these parts. One that fails is logged, and the others are done all the same."""
+        for part in parts:
             try:
                 part()
             except SQLAlchemyError as error:
@@ -149,9 +167,13 @@ class Dispatcher:
 
     def _submit_due(self) -> None:
         while not self._stopping.is_set() and self.in_flight < self._submit_slots:
+            if (obstacle := self._ledger.obstacle()) is not None:
+                self._hold_back(obstacle)
+                return
             candidate = submissions.next_candidate(self._ledger, self._account_id)
             if candidate is None:
                 return
+            self._balances.before_submission()
             claim = submissions.claim(
                 self._ledger,
                 candidate,
@@ -162,6 +184,13 @@ class Dispatcher:
             if claim is None:
                 return
             self._hand_over(claim)
+
+    def _hold_back(self, obstacle: str) -> None:
+        """Say why nothing is claimed: at once, and again every minute that it lasts."""
+        now = time.monotonic()
+        if now >= self._next_complaint:
+            self._next_complaint = now + COMPLAIN_EVERY
+            log.warning("%s", obstacle)
 
     def _hand_over(self, claim: Claim) -> None:
         turn = threading.Lock()  # taken once: by the thread that sends, or here when there is none
@@ -227,35 +256,56 @@ class Dispatcher:
 
     def _poll_and_collect(self, due: DueBatch, probe: bool) -> None:
         try:
-            counts = poll_batch(self._ledger, self._read, due, pacing=self._pacing, probe=probe)
+            counts = self._read(lambda client: client.batch_status(due.batch_id), probe=probe)
+            now = self._ledger.now()
             finished = (counts["completed"] or 0) + (counts["errored"] or 0)
-            stalled = is_stalled(due, self._pacing, self._ledger.now())
-            if not counts["batch_ready"] and not (stalled and finished):
-                self._collected(due)
-                return
-            every_list = list_tasks(self._ledger, self._read, due)
-            round_ = Collection(
-                self._ledger,
-                self._read,
-                due,
-                sure=every_list and counts["batch_ready"],
-                pacing=self._pacing,
-                done=self._collected,
+            readable = counts["batch_ready"] or (is_stalled(due, self._pacing, now) and finished)
+            later = now + wait(due, self._typical.of(due), self._pacing, now)
+            self._recorder.record(
+                lambda: answers.store_counts(self._ledger, due.pk, counts, next_poll_at=later),
+                lambda error: self._counted(due, error, over=not readable),
             )
-            with self._lock:
-                self._collecting[due.pk] = round_
-            round_.start(self._read_executor)
+            if readable:
+                self._collect(due, ready=counts["batch_ready"])
         except HeldBackError:
             self._collected(due)  # still due, for the moment the server is back
         except OpenmartError as error:
             self._read_failed(due, error)
         except Exception as error:
-            if isinstance(error, SQLAlchemyError):
-                self._complain(error)
-            else:
-                log.exception("polling a batch failed")
-            self._next_poll = time.monotonic() + LEDGER_PAUSE  # it is still due: no loop without a pause
+            self._not_written(error)
             self._collected(due)
+
+    def _collect(self, due: DueBatch, *, ready: bool) -> None:
+        found, trouble = list_tasks(self._read, due)
+        if trouble is not None:
+            words = functools.partial(note_trouble, self._ledger, due.pk, "a list of its tasks", trouble)
+            self._recorder.record(words, lambda error: self._counted(due, error, over=False))
+        round_ = Collection(
+            self._ledger,
+            self._recorder,
+            self._read,
+            due,
+            sure=ready and trouble is None,
+            pacing=self._pacing,
+            done=self._collected,
+        )
+        with self._lock:
+            self._collecting[due.pk] = round_
+        round_.start(self._read_executor, found)
+
+    def _counted(self, due: DueBatch, error: Exception | None, *, over: bool) -> None:
+        if error is not None:
+            self._not_written(error)
+        if over:
+            self._collected(due)
+
+    def _not_written(self, error: Exception) -> None:
+        """Say that polling failed here, not at the server; as the batch is still due, pause."""
+        if isinstance(error, SQLAlchemyError):
+            self._complain(error)
+        else:
+            log.error("polling a batch failed", exc_info=error)
+        self._next_poll = time.monotonic() + LEDGER_PAUSE
 
     def _read_failed(self, due: DueBatch, error: OpenmartError) -> None:
         try:
@@ -294,7 +344,8 @@ class Dispatcher:
 
     def _probe(self) -> None:
         try:
-            self._read(lambda client: client.credit_balance(), probe=True)
+            balance = self._read(lambda client: client.credit_balance(), probe=True)
+            self._balances.note(balance, balances.UNKNOWN)
         except OpenmartError as error:
             log.info("Openmart does not answer yet (%s)", type(error).__name__)
         except Exception:
@@ -304,10 +355,10 @@ class Dispatcher:
             self._wake.set()
 
     def _notice_sleep(self) -> None:
-        """Write down when this computer slept: the wall clock ran on while the monotonic one stood still."""
-        wall, monotonic = time.time(), time.monotonic()
-        before_wall, before_monotonic = self._clocks
-        self._clocks = (wall, monotonic)
-        if (wall - before_wall) - (monotonic - before_monotonic) > SLEPT:
-            with self._ledger.write() as connection:
-                append_event(connection, self._ledger.now(), "computer_slept", since=before_wall, until=wall)
+        """Write down when this computer slept: time passed, and its monotonic clock stood still."""
+        passed, awake = elapsed(), time.monotonic()
+        before_passed, before_awake = self._clocks
+        self._clocks = (passed, awake)
+        slept = (passed - before_passed) - (awake - before_awake)
+        if slept > SLEPT:
+            note_sleep(self._ledger, slept)

@@ -1,32 +1,44 @@
-"""Poll: ask one batch for its counters and decide when to ask again."""
+"""Poll: when to ask a batch for its counters, and when it has stood still for too long."""
 
 from __future__ import annotations
 
-from openmart_lib.api.wire import BatchCounts
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
 from openmart_lib.engine.pacing import Pacing
-from openmart_lib.engine.reading import Reader
 from openmart_lib.ledger import Ledger, answers
 from openmart_lib.ledger.answers import DueBatch
 
+REMEMBERED: Final = 1.0  # seconds that a run's typical duration is not asked for again
 
-def poll_batch(
-    ledger: Ledger, read: Reader, due: DueBatch, *, pacing: Pacing, probe: bool = False
-) -> BatchCounts:
-    """Ask for a batch's counters and store them; ``probe`` as in ``Reader``.
 
-    Raises:
-        OpenmartError: If the read failed.
-    """
-    counts = read(lambda client: client.batch_status(due.batch_id), probe=probe)
-    now = ledger.now()
-    typical = answers.typical_duration(ledger, due.pk)
-    answers.store_counts(ledger, due.pk, counts, next_poll_at=now + wait(due, typical, pacing, now))
-    return counts
+class TypicalDurations:
+    """How long batches of a run take from acceptance to ready, as far as seen. Shared by all threads."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[int, tuple[float, float | None]] = {}
+
+    def of(self, due: DueBatch) -> float | None:
+        """Return the seconds that are typical for the batch's run, None if none is ready yet."""
+        with self._lock:
+            asked_at, typical = self._known.get(due.run_id, (float("-inf"), None))
+        if self._clock() - asked_at > REMEMBERED:
+            typical = answers.typical_duration(self._ledger, due.pk)
+            with self._lock:
+                self._known[due.run_id] = (self._clock(), typical)
+        return typical
 
 
 def first_wait(typical: float | None, pacing: Pacing) -> float:
     """Return the seconds from acceptance to the first question: a little before the typical duration."""
-    return pacing.first_poll if typical is None else max(pacing.min_poll, 0.8 * typical)
+    if typical is None:
+        return pacing.first_poll
+    return min(pacing.longest_first_poll, max(pacing.min_poll, 0.8 * typical))
 
 
 def wait(due: DueBatch, typical: float | None, pacing: Pacing, now: float) -> float:

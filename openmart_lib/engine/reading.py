@@ -73,10 +73,12 @@ class Reader:
         self._not_before = float("-inf")
         self.wanted = False
 
-    def __call__(self, read: Callable[[OpenmartClient], T], *, probe: bool = False) -> T:
+    def __call__(self, read: Callable[[OpenmartClient], T], *, probe: bool = False, quiet: bool = False) -> T:
         """Send one read now and return its answer.
 
         ``probe`` sends it although the server is believed to be down; ``allow_probe`` said yes to it.
+        ``quiet`` is for what nobody waits for: its failure says nothing about key or server, and only a
+        wait that the server asks for counts.
 
         Raises:
             HeldBackError: If it was not sent, because the server is down or asked us to wait.
@@ -88,7 +90,8 @@ class Reader:
         try:
             answer = read(self._clients.for_reads())
         except OpenmartError as error:
-            self._note_failure(error)
+            if not quiet or isinstance(error, RateLimitedError):
+                self._note_failure(error)
             raise
         self._note_success()
         return answer

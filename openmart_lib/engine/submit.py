@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,11 +33,23 @@ from openmart_lib.errors import (
     SubmissionUnknownError,
     WrongAddressError,
 )
-from openmart_lib.ledger import Ledger, answers, queries, runs, submissions
-from openmart_lib.ledger.journal import Journal, read_journal
+from openmart_lib.ledger import Ledger, answers, runs, submissions
+from openmart_lib.ledger.journal import Journal
+from openmart_lib.ledger.replay import replay
 from openmart_lib.ledger.submissions import Claim
 
 log = logging.getLogger(__name__)
+
+# A definite no: nothing was created, whatever becomes of this program in the next moment.
+TURNED_AWAY: Final = (
+    NoAnswerError,
+    RateLimitedError,
+    RefusedError,
+    AuthError,
+    CreditsError,
+    BannedError,
+    WrongAddressError,
+)
 
 
 def send(
@@ -85,43 +98,31 @@ def write_down(
 def take_over(ledger: Ledger, journal_file: Path, worker_id: str, *, pacing: Pacing) -> None:
     """Settle what a gone worker left behind: ACCEPTED what its journal says, UNKNOWN the rest it was sending.
 
-    A cancel that was cut off half-way is finished, too.
+    A cancel that was cut off half-way is finished, too, and an older copy of the ledger found out.
 
     Only for the holder of the worker lock, before it claims anything.
 
     Raises:
         OSError: If the journal cannot be read.
     """
-    recovered = replay(ledger, journal_file)
+    told = replay(ledger, journal_file)
     runs.finish_cancelling(ledger)
     lost = submissions.lose_orphans(ledger, worker_id, backoff=pacing.outage_backoff)
-    if recovered or lost:
-        log.warning("took over: %d accepted from the journal, %d unknown", recovered, len(lost))
-
-
-def replay(ledger: Ledger, journal_file: Path) -> int:
-    """Bring into the ledger what the journal says was accepted and the ledger missed; return how many.
-
-    A line that fits no batch is passed over: one odd line must not keep the worker from starting.
-    """
-    recovered, known = 0, queries.batch_ids(ledger)
-    for entry in read_journal(journal_file):
-        if entry.get("kind") != "accepted" or entry.get("batch_id") in known:
-            continue
-        try:
-            recovered += submissions.accept_by_number(
-                ledger, str(entry["run_id"]), int(entry["batch_no"]), str(entry["batch_id"])
-            )
-        except (LedgerError, KeyError, TypeError, ValueError) as error:
-            log.error("a line of the journal fits no batch (%s)", type(error).__name__)
-    return recovered
+    if told.accepted or told.unknown or lost:
+        unknown = told.unknown + len(lost)
+        log.warning("took over: %d accepted from the journal, %d unknown", told.accepted, unknown)
 
 
 def _post(journal: Journal, clients: Clients, claim: Claim) -> BatchReceipt | OpenmartError:
     """Send the body at most once; return the receipt or what was learned instead."""
+    line: dict[str, Any] = {
+        "run_id": claim.run_id,
+        "batch_no": claim.batch_no,
+        "attempt": claim.attempt,
+    }
     try:
         client = clients.for_submissions()
-        journal.append("sent", run_id=claim.run_id, batch_no=claim.batch_no, sha256=claim.body_sha256)
+        journal.append("sent", **line, sha256=claim.body_sha256)
     except OSError as error:
         return NoAnswerError(f"The journal could not be written ({error.strerror}), so nothing was sent.")
     except OpenmartError as error:
@@ -132,16 +133,23 @@ def _post(journal: Journal, clients: Clients, claim: Claim) -> BatchReceipt | Op
     try:
         receipt = client.submit_body(claim.kind, claim.body)
     except OpenmartError as error:
+        if isinstance(error, TURNED_AWAY):
+            _append(journal, "released", line)
         return error
     except Exception as error:  # whatever broke, the request may have been handed over
         log.exception("submission of batch %s failed", claim.pk)
         seen = f"the program failed while sending ({type(error).__name__})"
         return SubmissionUnknownError("The program failed while sending.", seen=seen)
-    try:
-        journal.append("accepted", run_id=claim.run_id, batch_no=claim.batch_no, batch_id=receipt["batch_id"])
-    except OSError as error:
-        log.warning("the journal could not be written (%s); the ledger will hold the id", error.strerror)
+    _append(journal, "accepted", line | {"batch_id": receipt["batch_id"]})
     return receipt
+
+
+def _append(journal: Journal, kind: str, line: dict[str, Any]) -> None:
+    """Tell the journal what the ledger is told next; one that is full leaves it to the ledger."""
+    try:
+        journal.append(kind, **line)
+    except OSError as error:
+        log.warning("the journal could not be written (%s); the ledger will hold what came", error.strerror)
 
 
 def _write(ledger: Ledger, pk: int, answer: BatchReceipt | OpenmartError, pacing: Pacing) -> None:
@@ -176,7 +184,8 @@ def _write_failure(ledger: Ledger, pk: int, error: OpenmartError, pacing: Pacing
             words = error.detail or "too many requests"
             submissions.release_rate_limited(ledger, pk, error.retry_after, words)
         case RefusedError():
-            submissions.refuse(ledger, pk, status=error.status, detail=error.detail)
+            words = error.detail or f"no reason given (HTTP {error.status})"
+            submissions.refuse(ledger, pk, status=error.status, detail=words)
         case AuthError() | CreditsError() | BannedError() | WrongAddressError():
             words = error.detail or str(error)
             submissions.release_and_hold(ledger, pk, HOLD_OF[type(error)], status=error.status, detail=words)

@@ -2,11 +2,13 @@
 
 It holds ``worker.lock``; another worker stands by until the lock is free. Whoever gets the lock first
 replays the journal and calls every batch that a gone worker was sending UNKNOWN. Its parent ends it by
-closing its standard input; POSTs in flight finish first, for up to three minutes.
+closing its standard input; POSTs in flight finish first, for up to three minutes. It also ends when its
+lock's file is removed: a lock that nobody else can see keeps nobody else out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -26,12 +28,14 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from openmart_lib.engine.clients import Clients, key_fingerprint, key_last4, sandbox_url
+from openmart_lib.engine.clocks import SetClock
 from openmart_lib.engine.dispatcher import Dispatcher
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.submit import take_over
 from openmart_lib.errors import LedgerError, NoAnswerError, OpenmartError
 from openmart_lib.ledger import Ledger, accounts, open_ledger
 from openmart_lib.ledger.journal import FILE_NAME, Journal
+from openmart_lib.ledger.waits import clock_was_set
 from openmart_lib.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,9 @@ GRACE: Final = 180.0  # seconds for POSTs in flight when the worker is told to e
 BEAT_EVERY: Final = 1.0  # seconds
 SANDBOX_START: Final = 5.0  # seconds a starting sandbox is waited for
 NOT_RESPONDING: Final = 15.0  # seconds without a beat while the lock is held
+GONE: Final = 5.0  # seconds without a beat after which a worker whose lock file was removed has ended
+LOCK_FILE: Final = "worker.lock"
+BEAT_FILE: Final = "worker.beat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +63,20 @@ class WorkerStatus:
 def worker_status(settings: Settings) -> WorkerStatus:
     """Return whether a worker holds the lock of this environment, and when it was last heard of."""
     try:
-        descriptor = os.open(settings.environment_dir / "worker.lock", os.O_RDWR)
+        descriptor = os.open(settings.environment_dir / LOCK_FILE, os.O_RDWR)
     except OSError:
         return WorkerStatus(alive=False, responding=False)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        beat = _read_beat(settings.environment_dir / "worker.beat")
-        at = beat.get("at")
+        beat = _read_beat(settings.environment_dir / BEAT_FILE)
+        quiet = _quiet_seconds(beat)
         return WorkerStatus(
             alive=True,
-            responding=at is not None and time.time() - at < NOT_RESPONDING,
+            responding=quiet is not None and quiet < NOT_RESPONDING,
             pid=int(beat["pid"]) if "pid" in beat else None,
             started_at=beat.get("started_at"),
-            heartbeat_at=at,
+            heartbeat_at=None if quiet is None else time.time() - quiet,
         )
     finally:
         os.close(descriptor)
@@ -83,6 +90,9 @@ class Worker:
         self._settings = settings
         self._started_at = time.time()
         self._last_beat = 0.0
+        self._lock: int | None = None
+        self._clock = SetClock()
+        self._set_by = 0.0  # seconds that the clock was set by and the ledger has not been told
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -92,14 +102,13 @@ class Worker:
             LedgerError: If the ledger or the journal cannot be used; nothing was sent.
         """
         ledger = open_ledger(self._settings)
-        lock: int | None = None
         try:
-            lock = self._wait_for_lock(ledger.folder / "worker.lock")
-            if lock is not None:
+            self._lock = self._wait_for_lock(ledger.folder)
+            if self._lock is not None:
                 self._work(ledger)
         finally:
-            if lock is not None:
-                os.close(lock)
+            if self._lock is not None:
+                os.close(self._lock)
             ledger.close()
 
     def stop(self) -> None:
@@ -118,21 +127,26 @@ class Worker:
             except NoAnswerError:
                 self._stopping.wait(0.05)
 
-    def _wait_for_lock(self, path: Path) -> int | None:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    def _wait_for_lock(self, folder: Path) -> int | None:
+        """Return the lock once it is ours and nobody else works; None when told to stop before that."""
+        locked: int | None = None
         while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            except BlockingIOError:
-                if self._stopping.wait(0.2):
-                    os.close(descriptor)
-                    return None
+            if locked is None:
+                locked = _try_lock(folder / LOCK_FILE)
+            # A new lock file does not keep out a worker that holds a removed one: it beats until its
+            # POSTs have ended.
+            if locked is not None and not _somebody_beats(folder, locked):
+                return locked
+            if self._stopping.wait(0.2):
+                if locked is not None:
+                    os.close(locked)
+                return None
 
     def _work(self, ledger: Ledger) -> None:
         settings, pacing = self._settings, Pacing.of(self._settings)
         worker_id = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._beat(ledger.folder)
+        self._clock = SetClock()  # what was set while this one stood by, the one before has seen to
         journal, account_id = self._begin(ledger, worker_id, pacing)
         self._wait_for_sandbox()
         clients = Clients(settings)
@@ -150,7 +164,7 @@ class Worker:
             read_slots=settings.read_concurrency,
             submit_executor=submit_executor,
             read_executor=read_executor,
-            on_step=lambda: self._beat(ledger.folder),
+            on_step=lambda: self._on_step(ledger),
         )
         loop = threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatcher", daemon=True)
         loop.start()
@@ -200,17 +214,34 @@ class Worker:
         loop.join(timeout=5.0)
         return left
 
+    def _on_step(self, ledger: Ledger) -> None:
+        self._beat(ledger.folder)
+        self._set_by += self._clock.look()
+        if not self._set_by:
+            return
+        try:
+            clock_was_set(ledger, self._set_by)
+            self._set_by = 0.0
+        except SQLAlchemyError as error:
+            log.warning("the ledger cannot be told that the clock was set (%s)", type(error).__name__)
+
     def _beat(self, folder: Path) -> None:
         now = time.monotonic()
         if now - self._last_beat < BEAT_EVERY:
             return
         self._last_beat = now
-        beat = {"pid": os.getpid(), "started_at": self._started_at, "at": time.time()}
+        if self._lock is not None and not _is_file_at(self._lock, folder / LOCK_FILE):
+            if not self._stopping.is_set():
+                _say(f"{folder / LOCK_FILE} was removed. This worker ends, so that never two work at once.")
+            self._stopping.set()
+        # By the monotonic clock, which all processes share: the time of day may be set meanwhile.
+        beat = {"pid": os.getpid(), "started_at": self._started_at, "monotonic": now}
+        beat["lock"] = os.fstat(self._lock).st_ino if self._lock is not None else 0
         partial = folder / f"worker.beat.{os.getpid()}"
         try:
             with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
                 json.dump(beat, file)
-            partial.replace(folder / "worker.beat")
+            partial.replace(folder / BEAT_FILE)
         except OSError as error:
             log.warning("the heartbeat could not be written (%s)", error.strerror)
 
@@ -265,7 +296,8 @@ def _listen(stop: Callable[[], None], *, with_parent: bool) -> None:
     # A signal interrupts the main thread anywhere, also inside a lock it holds; only this queue is safe then.
     told: queue.SimpleQueue[None] = queue.SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: told.put(None))
-    signal.signal(signal.SIGHUP, lambda *_: told.put(None))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: it is to outlive its terminal
+        signal.signal(signal.SIGHUP, lambda *_: told.put(None))
     if with_parent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _in_background("parent", lambda: _until_parent_ends(told))
@@ -295,6 +327,43 @@ def _in_background(name: str, work: Callable[[], object]) -> None:
     threading.Thread(target=work, name=name, daemon=True).start()
 
 
+def _try_lock(path: Path) -> int | None:
+    """Return the lock's descriptor if nobody holds it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    if _is_file_at(descriptor, path):
+        return descriptor
+    os.close(descriptor)  # removed in between
+    return None
+
+
+def _is_file_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one that others find at this path; yes where that cannot be told."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _somebody_beats(folder: Path, lock: int) -> bool:
+    """Whether a worker still works that holds another lock file than this one."""
+    beat = _read_beat(folder / BEAT_FILE)
+    quiet = _quiet_seconds(beat)
+    return quiet is not None and quiet < GONE and beat.get("lock") != os.fstat(lock).st_ino
+
+
+def _quiet_seconds(beat: dict[str, float]) -> float | None:
+    """Return the seconds since a beat; None if there is none since this computer started."""
+    quiet = time.monotonic() - beat.get("monotonic", float("inf"))
+    return quiet if quiet >= 0 else None
+
+
 def _read_beat(path: Path) -> dict[str, float]:
     try:
         content = json.loads(path.read_text())
@@ -304,5 +373,6 @@ def _read_beat(path: Path) -> dict[str, float]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"openmart worker: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the terminal was closed: nobody reads it any more
+        sys.stderr.write(f"openmart worker: {text}\n")
+        sys.stderr.flush()

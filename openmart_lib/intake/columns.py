@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
-from rapidfuzz import fuzz, process
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
+from openmart_lib.intake.contents import contents_of, first_values
+from openmart_lib.intake.evidence import STRONG, WEAK, Column, Evidence, domain_evidence, field_evidence
 from openmart_lib.intake.fields import FIELD_WORDS, FIELDS_BY_KIND, Field, FieldSet, Mapping
 from openmart_lib.intake.headers import RESERVED
-from openmart_lib.intake.synonyms import EMAIL, OTHER, names_by_meaning, normalise
+from openmart_lib.intake.synonyms import meaning_of
 
 __all__ = [
     "FIELDS_BY_KIND",
     "FIELD_WORDS",
+    "STRONG",
     "Field",
     "FieldSet",
     "Guess",
@@ -29,18 +29,7 @@ __all__ = [
     "uploaded_columns",
 ]
 
-STRONG: Final = 0.9  # from here on a guess may be applied without asking
-_WEAK: Final = 0.7  # below, a guess is not made
-_SAMPLED: Final = 1_000  # filled cells looked at per column
-_IN_BRACKETS: Final = re.compile(r"[(\[].*?[)\]]")
-_PREPOSITION: Final = re.compile(r" (?:of|for|de|der|des|du|del|della|da|do|di|von|van|av|af) ")
-# Shapes of content, and the share of a column's cells that must have it to count.
-_SHAPES: Final = {
-    "linkedin": r"(?i)linkedin\.com/",
-    "mail": r"(?i)^(?:mailto:)?[^@\s]+@[^@\s]+\.[a-z]{2,}$",
-    "uuid": r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$",
-    "site": r"(?i)^(?:https?://|www\.|@)?(?:[\p{L}\d](?:[\p{L}\d_-]*[\p{L}\d])?\.)+\p{L}{2,24}\.?(?:[:/?#]\S*)?$",
-}
+_NAMES: Final = (Field.FIRST_NAME, Field.LAST_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +38,18 @@ class Guess:
 
     Attributes:
         mapping: Field to uploaded columns, in order; fields without a guess are absent.
-        confidence: Per guessed field, 0 to 1; from ``STRONG`` on it may be applied without asking.
+        confidence: Per guessed field, 0 to 1, of its first column.
         samples: Per uploaded column, its first three different values.
+        reasons: Per guessed field, why, in plain words; also per field that a column is named after whose
+            cells say otherwise, so that it was not taken.
+        doubtful: The guessed fields whose confidence is below ``STRONG``: asked, the others applied.
     """
 
     mapping: Mapping
     confidence: dict[str, float]
     samples: dict[str, list[str]]
+    reasons: dict[str, str] = field(default_factory=dict)
+    doubtful: frozenset[str] = frozenset()
 
 
 def uploaded_columns(frame: pl.DataFrame) -> list[str]:
@@ -64,33 +58,44 @@ def uploaded_columns(frame: pl.DataFrame) -> list[str]:
 
 
 def guess_mapping(frame: pl.DataFrame, kind: Kind | None) -> Guess:
-    """Guess which columns feed which fields.
+    """Guess which columns feed which fields, from their names and from a sample of their cells.
 
     Args:
         frame: An upload's frame.
         kind: The kind whose fields are wanted; None for all fields, those of Lance included.
     """
-    wanted = set(Field) if kind is None else set(FIELDS_BY_KIND[kind].all)
-    columns = uploaded_columns(frame)
-    samples = {name: _sample(frame.get_column(name)) for name in columns}
-    shares = {name: _shares(sample) for name, sample in samples.items()}
-    named = {name: _by_name(name) for name in columns}
-    mapping: Mapping = {}
-    confidence: dict[str, float] = {}
-    company_list = kind is not Kind.LOOKUP_PEOPLE and Field.FIRST_NAME not in {
-        field for field, _ in named.values()
-    }
-    for field in sorted(wanted, key=list(Field).index):
-        found = _columns_for(field, columns, named, shares, company_list=company_list)
-        if found:
-            mapping[field.value] = [name for name, _ in found]
-            confidence[field.value] = round(found[0][1], 2)
-    shown = {name: sample.unique(maintain_order=True).head(3).to_list() for name, sample in samples.items()}
-    return Guess(mapping, confidence, shown)
+    names = uploaded_columns(frame)
+    contents = contents_of(frame, names)
+    columns = [
+        Column(name, position, meaning_of(name), contents[name]) for position, name in enumerate(names)
+    ]
+    found: dict[Field, list[Evidence]] = {}
+    reasons: dict[str, str] = {}
+    for wanted in _in_order(set(Field) if kind is None else set(FIELDS_BY_KIND[kind].all)):
+        if wanted is Field.FULL_NAME and all(name in found for name in _NAMES):
+            continue
+        taken = {one.column for other in found.values() for one in other}
+        evidence = _evidence(wanted, columns, taken, found, company_list=kind is not Kind.LOOKUP_PEOPLE)
+        kept = [one for one in evidence if one.confidence >= WEAK]
+        if kept:
+            found[wanted] = kept
+            reasons[wanted.value] = " Then ".join(_sentence(one) for one in kept)
+        elif evidence and evidence[0].named:
+            reasons[wanted.value] = _sentence(evidence[0])
+    confidence = {wanted.value: round(kept[0].confidence, 2) for wanted, kept in found.items()}
+    return Guess(
+        {wanted.value: [one.column for one in found[wanted]] for wanted in Field if wanted in found},
+        {wanted.value: confidence[wanted.value] for wanted in Field if wanted in found},
+        {name: first_values(frame.get_column(name)) for name in names},
+        reasons,
+        frozenset(name for name, score in confidence.items() if score < STRONG),
+    )
 
 
 def check_mapping(frame: pl.DataFrame, mapping: Mapping, kind: Kind) -> None:
     """Check that a mapping fits the frame and gives what only a column can give.
+
+    A column with full names stands in for those with first and last names.
 
     Raises:
         InputError: Naming the field (``column``) and what to do.
@@ -110,117 +115,48 @@ def check_mapping(frame: pl.DataFrame, mapping: Mapping, kind: Kind) -> None:
                 "Nothing was planned. Choose another column.",
                 column=name,
             )
-    for field in fields.required:
-        if not mapping.get(field):
+    for needed in fields.required:
+        if not mapping.get(needed) and not (needed in _NAMES and mapping.get(Field.FULL_NAME)):
             raise InputError(
-                f"No column gives the {FIELD_WORDS[field]}. Nothing was planned. Choose the column.",
-                column=field.value,
+                f"No column gives the {FIELD_WORDS[needed]}. Nothing was planned. Choose the column.",
+                column=needed.value,
             )
 
 
 def suggest_kind(frame: pl.DataFrame) -> Kind:
     """Return the goal that the columns suggest: people with names are looked up, else people are found."""
     guess = guess_mapping(frame, Kind.LOOKUP_PEOPLE)
-    names = {Field.FIRST_NAME.value, Field.LAST_NAME.value}
-    return Kind.LOOKUP_PEOPLE if names <= set(guess.mapping) else Kind.FIND_PEOPLE
+    apart = all(name.value in guess.mapping for name in _NAMES)
+    whole = guess.confidence.get(Field.FULL_NAME.value, 0.0) >= STRONG
+    return Kind.LOOKUP_PEOPLE if apart or whole else Kind.FIND_PEOPLE
 
 
-def _columns_for(
-    field: Field,
-    columns: list[str],
-    named: dict[str, tuple[str, float]],
-    shares: dict[str, dict[str, float]],
+def _in_order(wanted: set[Field]) -> list[Field]:
+    """Return fields in the order they take their columns: a column of people's names is no company's."""
+    first = [Field.FIRST_NAME, Field.LAST_NAME, Field.FULL_NAME, *Field]
+    return [one for one in dict.fromkeys(first) if one in wanted]
+
+
+def _evidence(
+    wanted: Field,
+    columns: list[Column],
+    taken: set[str],
+    found: dict[Field, list[Evidence]],
     *,
     company_list: bool,
-) -> list[tuple[str, float]]:
-    """Return a field's columns with their confidence, best first; more than one only for the domain."""
-    if field is Field.DOMAIN:
-        return _domain_columns(columns, named, shares)
-    scored = [(name, named[name][1]) for name in columns if named[name][0] == field]
-    shape = {Field.LINKEDIN_URL: "linkedin", Field.ENTITY_ID: "uuid"}.get(field)
-    if shape:
-        by_content = [(name, 0.85 * shares[name][shape]) for name in columns if named[name][0] == ""]
-        scored = [
-            (name, score if shares[name][shape] or not shares[name]["filled"] else 0)
-            for name, score in scored
-        ]
-        scored += by_content
-    if field is Field.COMPANY_NAME:
-        # "Name" alone is a company's in a list of companies, and nobody's in a list of people.
-        scored += [(name, 0.75) for name in columns if normalise(name) == "name" and company_list]
-    best = max(scored, key=lambda pair: pair[1], default=("", 0.0))
-    return [best] if best[1] >= _WEAK else []
-
-
-def _domain_columns(
-    columns: list[str], named: dict[str, tuple[str, float]], shares: dict[str, dict[str, float]]
-) -> list[tuple[str, float]]:
-    """Return the columns with websites, then those with e-mail addresses, whose hosts can stand in."""
-    sites: list[tuple[str, float]] = []
-    mails: list[tuple[str, float]] = []
-    for name in columns:
-        meaning, score = named[name]
-        share = shares[name]
-        content = share["site"] - share["linkedin"]
-        if meaning == Field.DOMAIN and (content + share["mail"] > 0.1 or share["filled"] < 5):
-            sites.append((name, min(1.0, score * (0.8 + 0.2 * min(1.0, 2 * content)))))
-        elif meaning == EMAIL or (meaning == "" and share["mail"] > 0.5):
-            mails.append((name, 0.6 + 0.2 * share["mail"]))
-        elif meaning == "" and content > 0.5:
-            sites.append((name, 0.45 + 0.4 * content))
-    sites.sort(key=lambda pair: -pair[1])
-    mails.sort(key=lambda pair: -pair[1])
-    return [pair for pair in sites if pair[1] >= _WEAK] + [pair for pair in mails if pair[1] >= _WEAK]
-
-
-def _sample(column: pl.Series) -> pl.Series:
-    trimmed = column.head(50 * _SAMPLED).str.strip_chars()
-    return trimmed.filter((trimmed != "").fill_null(False)).head(_SAMPLED)
-
-
-def _shares(sample: pl.Series) -> dict[str, float]:
-    """Return the share of a sample's cells that have each shape, and the number of cells (``filled``)."""
-    shares = {
-        name: int(sample.str.contains(pattern).sum()) / max(1, len(sample))
-        for name, pattern in _SHAPES.items()
-    }
-    return shares | {"filled": float(len(sample))}
-
-
-@cache
-def _by_name(name: str) -> tuple[str, float]:
-    """Return what a column's name means (a field, "email" or "other") and how surely, ("", 0) if nothing."""
-    exact = _dictionary()
-    key = normalise(name).replace(" ", "")
-    if key in exact:
-        return exact[key]
-    # "Head office city (HQ)" is a city, "Webseite der Firma" a website: the head of the phrase counts.
-    head = _PREPOSITION.split(normalise(_IN_BRACKETS.sub(" ", name)), maxsplit=1)[0]
-    parts = [
-        (len(known), meaning)
-        for meaning, names in names_by_meaning().items()
-        for known in names
-        if _is_part(known, head)
+) -> list[Evidence]:
+    """Return the columns that may feed a field, best first; more than one only for the domain."""
+    if wanted is Field.DOMAIN:
+        return domain_evidence(columns, taken)
+    free = [column for column in columns if column.name not in taken]
+    beside = {one.column for name in _NAMES for one in found.get(name, [])}
+    evidence = [
+        one
+        for column in free
+        if (one := field_evidence(wanted, column, columns, beside=beside, company_list=company_list))
     ]
-    if parts:
-        return max(parts)[1], 0.8
-    close = process.extractOne(key, list(exact), scorer=fuzz.ratio, score_cutoff=84) if len(key) > 4 else None
-    return (exact[close[0]][0], 0.0095 * close[1]) if close else ("", 0.0)
+    return sorted(evidence, key=lambda one: -one.confidence)[:1]
 
 
-def _is_part(known: str, text: str) -> bool:
-    """Return whether a known name stands in a longer one: a phrase anywhere, a single word at its end."""
-    if " " in known:
-        return f" {known} " in f" {text} "
-    return len(known) > 2 and f" {text}".endswith(f" {known}")
-
-
-@cache
-def _dictionary() -> dict[str, tuple[str, float]]:
-    """Return meaning and score of every known name without blanks; earlier names of a list score higher."""
-    found: dict[str, tuple[str, float]] = {}
-    meanings = names_by_meaning()
-    for meaning in sorted(meanings, key=[OTHER, EMAIL].__contains__, reverse=True):
-        for position, known in enumerate(meanings[meaning]):
-            found.setdefault(known.replace(" ", ""), (meaning, 1 - 0.0005 * position))
-    return found
+def _sentence(one: Evidence) -> str:
+    return f"“{one.column}”: {one.reason}."

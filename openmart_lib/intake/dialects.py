@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from openmart_lib.intake.limits import MAX_LINE_BYTES, refuse_long_line
 from openmart_lib.intake.synonyms import is_known_header
 
 DELIMITERS: Final = (",", ";", "\t", "|")
-SAMPLE_CHARS: Final = 64 * 1024  # or more, where the first lines are long
+SAMPLE_BYTES: Final = 64 * 1024  # or more, where the first lines are long
 SAMPLE_LINES: Final = 20
 NO_DELIMITER: Final = "\x1f"  # "unit separator": stands for "one column" where a reader wants a character
-LINE_END: Final = re.compile(r"\r\n|\r|\n")
-_SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_SEP_LINE: Final = re.compile(rb'"?sep=([\x00-\x7f])"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,33 @@ class Dialect:
         return self.delimiter or NO_DELIMITER
 
 
-def declared_delimiter(text: str) -> tuple[str | None, int]:
+def declared_delimiter(text: bytes) -> tuple[str | None, int]:
     """Return what Excel's ``sep=;`` first line declares, and that line's length (None and 0 without one)."""
     found = _SEP_LINE.match(text)
-    return (found.group(1), found.end()) if found else (None, 0)
+    return (found.group(1).decode(), found.end()) if found else (None, 0)
 
 
-def sample_of(text: str) -> str:
-    """Return the first lines of a text, never part of one."""
-    if len(text) <= SAMPLE_CHARS:
-        return text
-    ends = (
-        found.end() for number, found in enumerate(LINE_END.finditer(text), start=1) if number >= SAMPLE_LINES
-    )
-    return text[: next((end for end in ends if end > SAMPLE_CHARS), len(text))]
+def sample_of(text: bytes) -> str:
+    """Return the first lines of a text, never part of one.
+
+    Raises:
+        InputError: If one of them is longer than a row of a list can be.
+    """
+    if len(text) <= SAMPLE_BYTES:
+        return text.decode()
+    end = 0
+    for number in range(1, SAMPLE_LINES + 1):
+        found = LINE_END.search(text, end, end + MAX_LINE_BYTES + 2)
+        following = found.end() if found else len(text)
+        refuse_long_line(number, following - end)
+        end = following
+        if end >= len(text):
+            break
+    if end < SAMPLE_BYTES:
+        found = LINE_END.search(text, SAMPLE_BYTES, SAMPLE_BYTES + MAX_LINE_BYTES)
+        end = found.end() if found else len(text)
+        refuse_long_line(SAMPLE_LINES + 1, end - SAMPLE_BYTES)
+    return text[:end].decode()
 
 
 def sniff(sample: str) -> Dialect:
@@ -65,7 +80,7 @@ def sniff(sample: str) -> Dialect:
 def sample_rows(sample: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Yield the sample's rows with the 1-based line each begins on; quoting errors are let pass."""
     reader = csv.reader(
-        split_lines(sample), delimiter=dialect.separator, skipinitialspace=dialect.skip_space, strict=False
+        iterate_lines(sample), delimiter=dialect.separator, skipinitialspace=dialect.skip_space, strict=False
     )
     line = 1
     for row in reader:
@@ -73,10 +88,10 @@ def sample_rows(sample: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]
         line = reader.line_num + 1
 
 
-def split_lines(text: str) -> list[str]:
-    """Return the lines of a text with their ends (CR, LF or both)."""
+def iterate_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text with their ends (CR, LF or both)."""
     # Not str.splitlines: form feeds and Unicode separators end no line in a file of rows.
-    return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
+    return iter(io.StringIO(text, newline=""))
 
 
 def _score(sample: str, delimiter: str) -> tuple[float, bool, int]:

@@ -20,6 +20,7 @@ class Field(StrEnum):
     COUNTRY = "country"
     FIRST_NAME = "first_name"
     LAST_NAME = "last_name"
+    FULL_NAME = "full_name"  # split into first and last, where those are empty
     LINKEDIN_URL = "linkedin_url"
     TECH_TYPE = "tech_type"
     ENTITY_ID = "entity_id"  # Lance
@@ -27,12 +28,21 @@ class Field(StrEnum):
     LANCE_FIELD = "lance_field"  # Lance
 
 
+class Intake(StrEnum):
+    """What became of an uploaded row before anything is sent; the values are stored."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldSet:
     """The fields of one kind of task.
 
     Attributes:
-        required: Needed, and only a column can give them.
+        required: Needed, and only a column can give them; a full name gives first and last name.
         optional: May be mapped; they improve matching.
         column_or_option: Needed, from a column or the same for all (``RunOptions``).
     """
@@ -55,7 +65,8 @@ _PLACE = (Field.CITY, Field.STATE, Field.COUNTRY)
 FIELDS_BY_KIND: Final[dict[Kind, FieldSet]] = {
     Kind.FIND_PEOPLE: FieldSet((Field.DOMAIN,), (Field.COMPANY_NAME, *_PLACE), (Field.TITLE,)),
     Kind.LOOKUP_PEOPLE: FieldSet(
-        (Field.DOMAIN, Field.FIRST_NAME, Field.LAST_NAME), (Field.COMPANY_NAME, *_PLACE, Field.LINKEDIN_URL)
+        (Field.DOMAIN, Field.FIRST_NAME, Field.LAST_NAME),
+        (Field.FULL_NAME, Field.COMPANY_NAME, *_PLACE, Field.LINKEDIN_URL),
     ),
     Kind.LOOKUP_BUSINESS_EMAIL: FieldSet((Field.DOMAIN,), _PLACE, (Field.COMPANY_NAME,)),
     Kind.FIND_TECH: FieldSet((Field.DOMAIN,), (Field.COMPANY_NAME,), (Field.TECH_TYPE,)),
@@ -70,6 +81,7 @@ FIELD_WORDS: Final[dict[Field, str]] = {
     Field.COUNTRY: "country",
     Field.FIRST_NAME: "first name",
     Field.LAST_NAME: "last name",
+    Field.FULL_NAME: "full name",
     Field.LINKEDIN_URL: "LinkedIn link",
     Field.TECH_TYPE: "technology",
     Field.ENTITY_ID: "entity id",

@@ -11,9 +11,8 @@ from typing import Final
 
 import polars as pl
 
+from openmart_lib.intake.rules import FORMULA, HIDDEN, INNER_BLANKS, LABEL, MARKUP, WIDE, joined, named
 from openmart_lib.intake.wordlists import word_series
-
-FROM_FORMULA: Final = "from formula"
 
 _PLAIN = r"^[a-z0-9./:?=&_%#~+-]*$"  # nothing to repair in such a cell
 _INVISIBLE = r"[\x{00AD}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
@@ -21,7 +20,7 @@ _INVISIBLE = r"[\x{00AD}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206
 _WIDE_FORMS: Final = {chr(0xFF01 + code): chr(0x21 + code) for code in range(94)} | {"。": ".", "｡": "."}
 # Joiners mean something inside Persian and Indic names, nothing beside a Latin letter.
 _STRAY_JOINER = r"([\x00-\x7F])[\x{200C}\x{200D}]"
-_EDGES: Final = " \t\n\r.,;:!'\"<>()[]{}*`´|«»“”„‘’‚•·…\\"
+EDGES: Final = " \t\n\r\u00a0\u3000.,;:!'\"<>()[]{}*`´|«»“”„‘’‚•·…\\"
 _FORMULA_LINK = (
     r"(?is)^=+\s*[\p{L}_.]*(?:hyperlink|hypertext|lien|hiper|v[íi]nculo|link)[\p{L}_.]*\s*\(\s*[\"']([^\"']+)"
 )
@@ -62,8 +61,8 @@ def read_cells(cells: pl.Series) -> pl.DataFrame:
     Returns:
         One row per cell: ``raw``, ``text`` (trimmed, repaired, lower case), ``host`` (lower case, may
         hold anything), ``path`` (what follows the host), ``link`` (whether the text is written as a
-        link), ``mail`` (whether the host came from an e-mail address), ``repair`` (the name of the
-        repair that was made, or null), ``code`` (blank, placeholder, excel, or null).
+        link), ``mail`` (whether the host came from an e-mail address), ``repair`` (the repairs that were
+        made, of ``rules.py``, or null), ``code`` (blank, placeholder, excel, or null).
     """
     frame = pl.DataFrame({"raw": cells}, schema={"raw": pl.String}).with_columns(
         text=pl.col("raw").str.strip_chars().pipe(_lower)
@@ -95,7 +94,7 @@ def split_link(frame: pl.DataFrame) -> pl.DataFrame:
             host=pl.col("authority")
             .str.replace(r"(?s)^.*@", "")
             .str.replace(r":\d*$", "")
-            .str.strip_chars(_EDGES + "/"),
+            .str.strip_chars(EDGES + "/"),
         )
         .drop("bare", "authority")
         .collect()
@@ -109,41 +108,70 @@ def _lower(text: pl.Expr) -> pl.Expr:
 
 def _repair(frame: pl.DataFrame) -> pl.DataFrame:
     """Take off what surrounds an address, and mend what copying broke; name what was done."""
-    visible = (
-        pl.col("text")
-        .str.replace_many(_WIDE_FORMS)
-        .str.replace_all(_INVISIBLE, "")
+    # A pattern with a group is slow, so each is tried on the few cells that can match it only.
+    around = pl.when(pl.col("seen").str.contains(r"^[=\[]|<")).then("seen")
+    link = pl.coalesce(
+        around.str.extract(pattern)
+        for pattern in (_FORMULA_LINK, _HTML_LINK, _MARKDOWN_LINK, _ADDRESS_WITH_NAME)
+    )
+    trimmed = pl.coalesce("link", "seen").str.strip_chars(EDGES)
+    return (
+        frame.lazy()
+        .with_columns(narrow=_narrow(pl.col("text")))
+        .with_columns(seen=_visible(pl.col("narrow")).str.strip_chars().pipe(_lower))
+        .with_columns(link=link)
+        .with_columns(trimmed=trimmed, bare=_unlabelled(trimmed))
+        .with_columns(mended=_closed_up(pl.col("bare")))
+        .select(
+            "raw",
+            # A cell of punctuation only is left to speak for itself.
+            text=pl.when(pl.col("mended") == "").then("seen").otherwise("mended"),
+            repair=_repairs(),
+        )
+        .collect()
+    )
+
+
+def _narrow(text: pl.Expr) -> pl.Expr:
+    wide = text.str.contains(r"[\x{FF01}-\x{FF5E}。｡]")
+    return pl.when(wide).then(pl.when(wide).then(text).str.replace_many(_WIDE_FORMS)).otherwise(text)
+
+
+def _visible(text: pl.Expr) -> pl.Expr:
+    return (
+        text.str.replace_all(_INVISIBLE, "")
         .str.replace_all(_STRAY_JOINER, "${1}")
         .str.replace_all(r"\p{Zs}", " ")
     )
-    link = pl.coalesce(
-        pl.col("seen").str.extract(pattern)
-        for pattern in (_FORMULA_LINK, _HTML_LINK, _MARKDOWN_LINK, _ADDRESS_WITH_NAME)
-    )
-    mended = (
-        pl.coalesce("link", "seen")
-        .str.replace(r"^[-–—•·*>]+\s+", "")  # a list's bullet
-        .str.strip_chars(_EDGES)
+
+
+def _unlabelled(trimmed: pl.Expr) -> pl.Expr:
+    """Take off a list's bullet and words such as "web:"."""
+    return (
+        trimmed.str.replace(r"^[-–—•·*>]+\s+", "")
+        .str.strip_chars(EDGES)
         .str.replace(_LABEL, "")
         .str.replace(r"^(https?:)\s*//\s+", "${1}//")
-        .str.replace_all(r"(\S)\s+\.(\S)", "${1}.${2}")  # "acme .com"; never "Mr. Coffee"
-        .str.replace_all(r"\s*@\s*", "@")
     )
-    return (
-        frame.lazy()
-        .with_columns(seen=visible.str.strip_chars().pipe(_lower))
-        .with_columns(link=link)
-        .with_columns(mended=mended)
-        .with_columns(
-            repair=pl.when(pl.col("link").is_not_null() & pl.col("seen").str.starts_with("="))
-            .then(pl.lit(FROM_FORMULA))
-            .when(pl.col("mended") != pl.col("text").str.strip_chars(_EDGES))
-            .then(pl.lit("repaired")),
-            # A cell of punctuation only is left to speak for itself.
-            text=pl.when(pl.col("mended") == "").then("seen").otherwise("mended"),
-        )
-        .select("raw", "text", "repair")
-        .collect()
+
+
+def _closed_up(bare: pl.Expr) -> pl.Expr:
+    """Close "acme .com" and "jane @ acme.com"; never "Mr. Coffee"."""
+    blank = bare.str.contains(r"\s")
+    closed = bare.str.replace_all(r"(\S)\s+\.(\S)", "${1}.${2}").str.replace_all(r"\s*@\s*", "@")
+    return pl.when(blank).then(closed).otherwise(bare)
+
+
+def _repairs() -> pl.Expr:
+    seen, has_link = pl.col("seen"), pl.col("link").is_not_null()
+    hidden = pl.col("text").str.contains(_INVISIBLE) | pl.col("narrow").str.contains(_STRAY_JOINER)
+    return joined(
+        named(pl.col("narrow") != pl.col("text"), WIDE),
+        named(hidden, HIDDEN),
+        named(has_link & seen.str.starts_with("="), FORMULA),
+        named(has_link & seen.str.contains(r"^(?:\[|<a\s)"), MARKUP),
+        named(pl.col("bare") != pl.col("trimmed"), LABEL),
+        named(pl.col("mended") != pl.col("bare"), INNER_BLANKS),
     )
 
 

@@ -7,9 +7,10 @@ from typing import Final
 
 import polars as pl
 
-from openmart_lib.intake.hosts import FROM_FORMULA
-from openmart_lib.intake.idn import is_lookalike, to_a_label, to_unicode
+from openmart_lib.intake.idn import is_lookalike, to_names
 from openmart_lib.intake.linkedin import linkedin_link
+from openmart_lib.intake.noteworthy import PLAIN_HOST, TYPOS_OF_MAILBOXES, ordinary
+from openmart_lib.intake.rules import EMAIL, INTERNATIONAL, LINK, SUBDOMAIN, TIDIED, WWW, joined, named
 from openmart_lib.intake.suffixes import registrable, suffix
 from openmart_lib.intake.wordlists import split_words, word_series
 
@@ -50,55 +51,70 @@ _TYPOS_IN_ENDINGS: Final = {
     "nte": "net", "ent": "net", "nett": "net", "ne": "net", "ogr": "org", "orq": "org", "ort": "org",
     "rog": "org", "ed": "edu", "gob": "gov", "combr": "com.br", "comau": "com.au",
 }  # fmt: skip
-_TYPOS_OF_MAILBOXES: Final = {
-    "gmial.com": "gmail.com", "gmai.com": "gmail.com", "gamil.com": "gmail.com", "gmal.com": "gmail.com",
-    "gmaill.com": "gmail.com", "gnail.com": "gmail.com", "gmail.co": "gmail.com", "iclod.com": "icloud.com",
-    "hotmial.com": "hotmail.com", "hotmal.com": "hotmail.com", "hotmai.com": "hotmail.com",
-    "yaho.com": "yahoo.com", "yahooo.com": "yahoo.com", "outlok.com": "outlook.com",
-}  # fmt: skip
+_COLUMNS: Final = (
+    *("raw", "text", "host", "ascii", "owner", "readable", "domain", "rule", "code", "suggestion"),
+    "linkedin_url",
+)
 
 
 def judge_hosts(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
-    """Judge cells that name one host; add ``ascii``, ``owner``, ``domain``, ``code``, ``suggestion``."""
+    """Judge cells that name one host; add ``ascii``, ``owner``, ``readable`` (the owner
+    in Unicode, where it differs), ``domain``, ``rule``, ``code``, ``suggestion``, ``linkedin_url``.
+
+    The rows come back in another order.
+    """
+    none = pl.lit(None, pl.String)
+    hosts = _with_ascii(cells).with_columns(owner=registrable(pl.col("ascii")))
+    easy = (
+        pl.col("code").is_null()
+        & ordinary(pl.col("owner"))
+        & pl.col("ascii").str.contains(f"^{PLAIN_HOST}$")
+        & ~pl.col("owner").str.contains("xn--", literal=True)
+        & ~pl.col("text").str.contains("[", literal=True)
+    ).fill_null(False)
+    settled = hosts.filter(easy).with_columns(domain="owner", readable=none, suggestion=none, linkedin_url=none)
+    judged = _judge_closely(hosts.filter(~easy), allow_example)
+    columns = [name for name in _COLUMNS if name != "rule"]
+    extra = [name for name in cells.columns if name not in _COLUMNS]
+    return pl.concat(
+        frame.with_columns(rule=_rule()).select(*columns, "rule", *extra) for frame in (settled, judged)
+    )
+
+
+def _judge_closely(hosts: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
     ascii_host = pl.col("ascii")
     sold = suffix(ascii_host, private=True).is_in(word_series("sold_endings"))
     demo = pl.lit(allow_example) & ascii_host.str.contains(r"[^.]\.example$")
+    linkedin = pl.when(pl.col("host").str.contains(r"(?:^|\.)linkedin\.com$")).then("text")
     return (
-        _with_ascii(cells)
-        .lazy()
+        hosts.lazy()
         .with_columns(
-            owner=registrable(ascii_host),
             private=registrable(ascii_host, private=True),
             ending=pl.when(sold).then(suffix(ascii_host, private=True)).otherwise(suffix(ascii_host)),
         )
         .with_columns(owner=pl.when(sold).then("private").otherwise("owner"))
         .with_columns(
-            owner=pl.when(demo).then(pl.col("ascii").str.extract(r"([^.]+\.example)$")).otherwise("owner"),
+            owner=pl.when(demo).then(ascii_host.str.extract(r"([^.]+\.example)$")).otherwise("owner"),
             code=pl.when(demo & pl.col("code").is_null()).then(None).otherwise(_host_code()),
         )
         .collect()
         .pipe(_add_lookalikes)
-        .lazy()
         .with_columns(
             domain=pl.when(pl.col("code").is_null()).then("owner"),
             suggestion=_suggestion(),
-            linkedin_url=linkedin_link(pl.col("text").str.replace(r"^[/\\]+", "")),
-            rule=_rule(),
+            linkedin_url=linkedin_link(linkedin.str.replace(r"^[/\\]+", "")),
         )
-        .select(
-            "raw", "text", "host", "ascii", "owner", "domain", "rule", "code", "suggestion", "linkedin_url"
-        )
-        .collect()
     )
 
 
 def _with_ascii(cells: pl.DataFrame) -> pl.DataFrame:
-    """Add ``ascii``: the host as A-labels, null where it is no valid name."""
+    """Add ``ascii`` (the host as A-labels, null where it is no valid name) and ``readable`` (in Unicode)."""
     international = pl.col("host").str.contains(r"[^\x00-\x7f]|(?:^|\.)xn--")
     hosts = cells.lazy().filter(international).select(pl.col("host").unique()).collect().to_series()
+    names = [to_names(host) or (None, None) for host in hosts]
     labels = pl.DataFrame(
-        {"host": hosts, "a_label": [to_a_label(host) for host in hosts]},
-        schema={"host": pl.String, "a_label": pl.String},
+        {"host": hosts, "a_label": [one for one, _ in names], "readable": [one for _, one in names]},
+        schema=dict.fromkeys(("host", "a_label", "readable"), pl.String),
     )
     ascii_host = pl.when(international).then("a_label").otherwise("host")
     valid = ascii_host.str.contains(_NAME) & (ascii_host.str.len_bytes() <= _MAX_HOST)
@@ -119,7 +135,8 @@ def _host_code() -> pl.Expr:
         DomainCode.IP: host.str.contains(_IP) | text.str.contains(r"\[[0-9a-f.]*:[0-9a-f:.]*\]"),
         DomainCode.INTERNAL: ascii_host.str.contains(_INTERNAL_ENDINGS) & (dotted | (host != "example")),
         DomainCode.SUFFIX_ONLY: (ascii_host == pl.col("ending"))
-        & (dotted | host.str.contains(_BARE_ENDINGS) | text.str.starts_with(".")),
+        & (dotted | host.str.contains(_BARE_ENDINGS) | text.str.starts_with("."))
+        | _is_www_of_an_ending(),
         DomainCode.COMPANY_NAME: ~dotted
         & ~pl.col("link")
         & ~pl.col("mail")
@@ -128,7 +145,7 @@ def _host_code() -> pl.Expr:
         DomainCode.UNKNOWN_ENDING: pl.col("ending").is_null() & dotted,
         DomainCode.HOSTED: _is_hosted(),
         DomainCode.SOCIAL: _is_social(),
-        DomainCode.FREE_MAIL: _is_listed("free_mail") | owner.is_in(list(_TYPOS_OF_MAILBOXES)),
+        DomainCode.FREE_MAIL: _is_listed("free_mail") | owner.is_in(list(TYPOS_OF_MAILBOXES)),
         DomainCode.DISPOSABLE: _is_listed("disposable"),
     }
     code = pl.coalesce(
@@ -136,6 +153,12 @@ def _host_code() -> pl.Expr:
         *(pl.when(objection).then(pl.lit(code.value)) for code, objection in objections.items()),
     )
     return pl.when(code.is_null() & owner.is_null()).then(pl.lit(DomainCode.INVALID.value)).otherwise(code)
+
+
+def _is_www_of_an_ending() -> pl.Expr:
+    """Return whether the name before the ending is missing behind "www."; www.ck is a company."""
+    bare = pl.col("ascii").str.strip_prefix("www.")
+    return (bare == pl.col("ending")) & (bare != pl.col("ascii")) & (bare != "ck")
 
 
 def _is_listed(name: str) -> pl.Expr:
@@ -173,15 +196,18 @@ def _is_hosted() -> pl.Expr:
 
 
 def _add_lookalikes(cells: pl.DataFrame) -> pl.DataFrame:
-    international = pl.col("code").is_null() & pl.col("owner").str.contains("xn--", literal=True)
-    owners = cells.lazy().filter(international).select(pl.col("owner").unique()).collect().to_series()
-    lookalikes = [owner for owner in owners if is_lookalike(to_unicode(owner))]
-    if not lookalikes:
-        return cells
+    """Object to owners that imitate another name; make ``readable`` the owner's."""
+    international = pl.col("owner").str.contains("xn--", literal=True)
+    # As many labels from the end as the owner has.
+    labels = pl.when(international).then("readable").str.split(".")
+    cells = cells.with_columns(
+        readable=labels.list.tail(pl.col("owner").str.count_matches(".", literal=True) + 1).list.join(".")
+    )
+    asked = cells.filter(pl.col("code").is_null()).get_column("readable").drop_nulls().unique()
+    lookalikes = [name for name in asked if is_lookalike(name)]
+    disguised = pl.col("code").is_null() & pl.col("readable").is_in(lookalikes).fill_null(False)
     return cells.with_columns(
-        code=pl.when(international & pl.col("owner").is_in(lookalikes))
-        .then(pl.lit(DomainCode.LOOKALIKE.value))
-        .otherwise("code")
+        code=pl.when(disguised).then(pl.lit(DomainCode.LOOKALIKE.value)).otherwise("code")
     )
 
 
@@ -193,25 +219,26 @@ def _suggestion() -> pl.Expr:
     return pl.coalesce(
         pl.when(pl.col("code") == DomainCode.UNKNOWN_ENDING).then(mended),
         pl.when(pl.col("code") == DomainCode.FREE_MAIL).then(
-            pl.col("owner").replace_strict(_TYPOS_OF_MAILBOXES, default=None, return_dtype=pl.String)
+            pl.col("owner").replace_strict(TYPOS_OF_MAILBOXES, default=None, return_dtype=pl.String)
         ),
     )
 
 
 def _rule() -> pl.Expr:
-    """Return the name of the most telling thing done to an accepted cell."""
-    return pl.when(pl.col("code").is_null()).then(
-        pl.coalesce(
-            pl.when(pl.col("repair") == FROM_FORMULA).then("repair"),
-            pl.when("mail").then(pl.lit("from email")),
-            "repair",
-            pl.when(pl.col("host") != pl.col("ascii")).then(pl.lit("international name")),
-            pl.when(pl.col("ascii").str.strip_prefix("www.") != pl.col("owner")).then(
-                pl.lit("subdomain left out")
-            ),
-            pl.when(pl.col("link") | (pl.col("path") != "") | (pl.col("ascii") != pl.col("owner"))).then(
-                pl.lit("from link")
-            ),
-            pl.when(pl.col("raw") != pl.col("owner")).then(pl.lit("trimmed")),
-        )
+    """Return what was done to an accepted cell, null where it was clean."""
+    ascii_host, owner = pl.col("ascii"), pl.col("owner")
+    without_www = ascii_host.str.strip_prefix("www.")
+    address = pl.coalesce(
+        named(pl.col("mail"), EMAIL),
+        named(pl.col("link") | pl.col("text").str.contains(r"[/?#:]"), LINK),
+        named((without_www != ascii_host) & (ascii_host != owner), WWW),
+    )
+    acted = joined(
+        pl.col("repair"),
+        address,
+        named(pl.col("host") != ascii_host, INTERNATIONAL),
+        named((without_www != owner) & (ascii_host != owner), SUBDOMAIN),
+    )
+    return pl.when(pl.col("domain").is_not_null()).then(
+        pl.coalesce(acted, named(pl.col("raw") != owner, TIDIED))
     )

@@ -23,8 +23,18 @@ def psl_date() -> str:
     return found.group() if found else version
 
 
+@cache
+def private_endings() -> frozenset[str]:
+    """Return the endings of the list's private section, without wildcards, lower case, ASCII ones only."""
+    text = Path(PSLFILE).read_text(encoding="utf-8").partition("===BEGIN PRIVATE DOMAINS===")[2]
+    rules = (line.strip().lstrip("!").removeprefix("*.") for line in text.splitlines())
+    return frozenset(rule for rule in rules if rule.isascii() and rule and not rule.startswith("//"))
+
+
 def registrable(host: pl.Expr, *, private: bool = False) -> pl.Expr:
     """Return the registrable domain of bare lower-case ASCII hosts, null where there is none.
+
+    A port, path or query behind the host is passed over.
 
     Args:
         private: Count the list's private section too (``github.io``, ``myshopify.com``).

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
 from openmart_lib.errors import InputError
-from openmart_lib.intake.guard import GUARD, unguard, unguard_name
+from openmart_lib.intake.guard import GUARD, unguard
 from openmart_lib.intake.headers import Row, column_names
+from openmart_lib.intake.leftovers import blank_rows, repeated_headers, totals_row
+from openmart_lib.intake.limits import refuse_too_many, refuse_too_wide
 
-MAX_COLUMNS: Final = 2_000  # a list with more is another kind of file
+TOP_LINES: Final = 30  # lines that are kept as they stand, and the characters of each
+TOP_CHARS: Final = 400
+_FEW_ROWS: Final = 100
 NAMED_PROBLEMS: Final = 200  # problems of one sort named one by one; the rest as a count
 
 
@@ -38,98 +42,145 @@ class Table:
         header: The cells of the header row, None without one.
         header_row: 1-based line of the header, None without one.
         problems: What was seen while reading.
+        top: The first lines as they stand: number and text, cut where it is long.
     """
 
     body: pl.DataFrame
     header: Row | None
     header_row: int | None
     problems: list[FileProblem] = field(default_factory=list)
+    top: tuple[tuple[int, str], ...] = ()
 
 
-def finish(table: Table) -> tuple[pl.DataFrame, tuple[FileProblem, ...]]:
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An upload's frame, and what was left out of it.
+
+    Attributes:
+        frame: As ``Upload.frame``.
+        problems: Everything worth saying about the file, by line.
+        blank: How many rows were blank.
+        repeated: How many were the header again.
+    """
+
+    frame: pl.DataFrame
+    problems: tuple[FileProblem, ...]
+    blank: int
+    repeated: int
+
+
+def finish(table: Table) -> Finished:
     """Return an upload's frame and everything worth saying about the file.
 
-    Blank rows and repeated header rows are left out and reported, our formula guard is taken off, empty
-    cells become null, columns get unique names, rows their ``seq``.
+    Blank rows and repeated header rows are left out and counted, our formula guard is taken off, empty
+    cells become null, columns get unique names, rows their ``seq``. A row of totals is kept, and named.
 
     Raises:
-        InputError: If no row is left, or there are too many columns.
+        InputError: If no row is left, or there are too many columns or rows.
     """
     body = table.body
     columns = [name for name in body.columns if name != "file_line"]
     refuse_too_wide(len(columns))
-    body = body.with_columns(_cell(body.get_column(name)) for name in columns)
-    problems = list(table.problems)
-    body = _leave_out(body, _blank(columns), "blank", problems)
-    if table.header is not None:
-        body = _leave_out(body, _repeats_header(columns, table.header), "repeated header", problems)
+    refuse_too_many(body.height, len(columns))
+    body = _tidy_cells(body, columns)
+    cells = body.select(columns)
+    blank = blank_rows(cells)
+    repeated = repeated_headers(cells, table.header) if table.header is not None else blank.clear()
+    problems = [
+        *table.problems,
+        *_left_out(body, blank, "blank"),
+        *_left_out(body, repeated, "repeated header"),
+    ]
+    body = _without(body, pl.concat([blank, repeated]))
     if body.is_empty():
         raise InputError(
             "The file holds no rows below its header. Nothing was read. Check that it is the right file."
             if table.header is not None
             else "The file holds no rows. Nothing was read. Check that it is the right file."
         )
+    problems += _totals(body, columns)
     names = dict(zip(columns, column_names(table.header, len(columns)), strict=True))
     frame = body.rename(names).select(
         pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("seq"),
         pl.col("file_line").cast(pl.UInt32),
         *names.values(),
     )
-    return frame, tuple(sorted(problems, key=lambda problem: problem.file_line))
+    named = tuple(sorted(problems, key=lambda problem: problem.file_line))
+    return Finished(frame, named, len(blank), len(repeated))
 
 
-def refuse_too_wide(columns: int) -> None:
-    """Raise InputError for more columns than a list can have."""
-    if columns > MAX_COLUMNS:
-        raise InputError(
-            f"The file has {columns:,} columns, and a list may have {MAX_COLUMNS:,}. Nothing was read. "
-            "Remove columns that are not needed, or choose another separator."
-        )
+class ProblemList:
+    """Problems of one sort: the first ones one by one, the rest as a count."""
+
+    def __init__(self, sort: str) -> None:
+        """Begin an empty list of lines that ``sort`` ("have quotes that do not match")."""
+        self._sort = sort
+        self._named: list[FileProblem] = []
+        self._lines: list[int] = []
+
+    def add(self, line: int, say: Callable[[], FileProblem]) -> None:
+        """Add the next problem, that of a line; ``say`` is only called for the first ones."""
+        if len(self._named) < NAMED_PROBLEMS:
+            self._named.append(say())
+        else:
+            self._lines.append(line)
+
+    def problems(self) -> list[FileProblem]:
+        """Return the named ones, and one more for the rest if there is any."""
+        if not self._lines:
+            return list(self._named)
+        rest = f"{len(self._lines):,} more lines {self._sort}, the last of them line {self._lines[-1]:,}."
+        return [*self._named, FileProblem(self._lines[0], rest)]
 
 
-def limit_problems(problems: Sequence[FileProblem], sort: str) -> list[FileProblem]:
+def limit_problems(problems: Iterable[FileProblem], sort: str) -> list[FileProblem]:
     """Name the first problems of a sort one by one, and count the rest in one more."""
-    named = list(problems[:NAMED_PROBLEMS])
-    rest = problems[NAMED_PROBLEMS:]
-    if rest:
-        named.append(
-            FileProblem(
-                rest[0].file_line,
-                f"{len(rest):,} more lines {sort}, the last of them line {rest[-1].file_line:,}.",
-            )
-        )
-    return named
+    limited = ProblemList(sort)
+    for problem in problems:
+        limited.add(problem.file_line, lambda problem=problem: problem)
+    return limited.problems()
 
 
-def _leave_out(body: pl.DataFrame, unwanted: pl.Expr, what: str, problems: list[FileProblem]) -> pl.DataFrame:
-    lines = body.lazy().filter(unwanted).select("file_line").collect().to_series()
-    if lines.is_empty():
+def _without(body: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """Return a body without some rows; for a few of them, without copying the others."""
+    if rows.is_empty():
         return body
-    rows = f"1 {what} row was" if len(lines) == 1 else f"{len(lines):,} {what} rows were"
-    where = f"line {lines[0]:,}" if len(lines) == 1 else f"the first on line {lines[0]:,}"
-    problems.append(FileProblem(int(lines[0]), f"{rows} left out ({where})."))
-    return body.filter(~unwanted)
+    if len(rows) > _FEW_ROWS:
+        keep = pl.repeat(True, body.height, dtype=pl.Boolean, eager=True).scatter(rows, False)
+        return body.filter(keep)
+    ends = [*rows.sort(), body.height]
+    starts = [0, *(row + 1 for row in rows.sort())]
+    return pl.concat([body.slice(start, end - start) for start, end in zip(starts, ends, strict=True)])
 
 
-def _cell(cells: pl.Series) -> pl.Series:
+def _left_out(body: pl.DataFrame, rows: pl.Series, what: str) -> list[FileProblem]:
+    if rows.is_empty():
+        return []
+    first = int(body["file_line"][rows[0]])
+    said = f"1 {what} row was" if len(rows) == 1 else f"{len(rows):,} {what} rows were"
+    where = f"line {first:,}" if len(rows) == 1 else f"the first on line {first:,}"
+    return [FileProblem(first, f"{said} left out ({where}).")]
+
+
+def _totals(body: pl.DataFrame, columns: list[str]) -> list[FileProblem]:
+    position = totals_row(body.select(columns))
+    if position is None:
+        return []
+    line = int(body["file_line"][position])
+    return [
+        FileProblem(
+            line, f"Line {line:,} looks like a row of totals. It was kept: leave it out if it is one."
+        )
+    ]
+
+
+def _tidy_cells(body: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """Return cells with null for empty ones and without our guard; untouched columns cost one look."""
-    if (cells == "").any():
-        cells = cells.to_frame().select(pl.when(pl.col(cells.name) != "").then(cells.name)).to_series()
-    if cells.str.starts_with(GUARD).any():
-        cells = cells.to_frame().select(unguard(pl.col(cells.name))).to_series()
-    return cells
-
-
-def _blank(columns: list[str]) -> pl.Expr:
-    # Most rows begin with a filled cell: one look at the first character settles them.
-    begins = pl.col(columns[0]).str.head(1).str.contains(r"\S").fill_null(False)
-    filled = pl.any_horizontal(pl.col(name).str.contains(r"[^\s\x{FEFF}]") for name in columns)
-    return ~(begins | filled.fill_null(False))
-
-
-def _repeats_header(columns: list[str], header: Row) -> pl.Expr:
-    cells = [unguard_name(cell) if cell else None for cell in header]
-    padded = cells + [None] * (len(columns) - len(cells))
-    return pl.all_horizontal(
-        pl.col(name).eq_missing(pl.lit(cell, pl.String)) for name, cell in zip(columns, padded, strict=True)
-    )
+    looks = body.select(
+        *((pl.col(name) == "").any().alias(f"empty {name}") for name in columns),
+        *(pl.col(name).str.starts_with(GUARD).any().alias(f"guard {name}") for name in columns),
+    ).row(0, named=True)
+    empty = [name for name in columns if looks[f"empty {name}"]]
+    guarded = [name for name in columns if looks[f"guard {name}"]]
+    body = body.with_columns(pl.when(pl.col(name) != "").then(name).alias(name) for name in empty)
+    return body.with_columns(unguard(pl.col(name)).alias(name) for name in guarded)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import polars as pl
@@ -18,22 +17,14 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.intake.bodies import person_json, request_json
 from openmart_lib.intake.columns import check_mapping, uploaded_columns
-from openmart_lib.intake.domains import clean_domains
-from openmart_lib.intake.fields import FIELD_WORDS, FIELDS_BY_KIND, Field, Mapping
-from openmart_lib.intake.linkedin import linkedin_link
+from openmart_lib.intake.fields import FIELD_WORDS, FIELDS_BY_KIND, Field, Intake, Mapping
 from openmart_lib.intake.options import MAX_TEXT, RunOptions
-from openmart_lib.intake.values import domain_cell, is_filled, text_value
+from openmart_lib.intake.overrides import DROPPED_CODE, NO_OVERRIDES, Choice, Overrides
+from openmart_lib.intake.reading import read_rows
+from openmart_lib.intake.reckoning import Reckoning
+from openmart_lib.intake.rejects import rejects_frame
 
 __all__ = ["Intake", "Plan", "RunOptions", "content_key", "plan_tasks", "rejects_frame"]
-
-
-class Intake(StrEnum):
-    """What became of an uploaded row before anything is sent; the values are stored."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +40,25 @@ class Plan:
             (compact JSON, without tracking id), ``domain``.
         links: One row per accepted row, by ``seq``: ``seq`` UInt32, ``task_no`` UInt32, ``person_no``
             UInt32 (1-based position in a lookup_people task, 0 for companies).
+        cells: How each row's domain was read, one row per uploaded row, in order: ``seq`` UInt32, and as
+            String ``cell`` (as uploaded), ``domain`` (sent, an A-label), ``domain_unicode`` (shown), ``rule``
+            (the cleaning rules that acted, in words), ``suggestion`` (a domain that may be meant),
+            ``linkedin_url`` (a LinkedIn link that stood in the cell).
     """
 
     rows: pl.DataFrame
     tasks: pl.DataFrame
     links: pl.DataFrame
+    cells: pl.DataFrame
+
+    @property
+    def reckoning(self) -> Reckoning:
+        """The rows by outcome and code; they add up to what was uploaded."""
+        return Reckoning.of(self.rows)
 
 
 _ROWS: Final = ("seq", "file_line", "intake", "code", "reason", "domain", "asked_title", "duplicate_of")
+_CELLS: Final = ("seq", "cell", "domain", "domain_unicode", "rule", "suggestion")
 _PLACE: Final = (Field.CITY, Field.STATE, Field.COUNTRY)
 _PERSON: Final = (Field.FIRST_NAME, Field.LAST_NAME, Field.LINKEDIN_URL)
 # What makes two rows the same task. The company's name is no part of it: the domain says which company.
@@ -87,6 +89,7 @@ def plan_tasks(
     kind: Kind,
     options: RunOptions,
     *,
+    overrides: Overrides = NO_OVERRIDES,
     allow_example: bool = False,
 ) -> Plan:
     """Plan the tasks of a list; nothing is sent.
@@ -97,6 +100,8 @@ def plan_tasks(
             the LinkedIn link that holds no such link counts as empty: the link only helps matching.
         kind: What to ask for.
         options: How to ask, and what is the same for all rows.
+        overrides: What the analyst decided against the rules: edits are read in place of cells, rows sent
+            anyway where there is something to send, rows left out become ``skipped``.
         allow_example: Accept domains under ``.example`` (the sandbox's demo data).
 
     Raises:
@@ -110,18 +115,27 @@ def plan_tasks(
             "“only where empty”.",
             column="only_where_empty",
         )
-    rows = _judged(_read(frame, mapping, kind, options, allow_example), kind)
+    read = read_rows(frame, mapping, kind, options, overrides=overrides, allow_example=allow_example)
+    rows = _with_drops(_judged(read, kind), overrides)
     rows = _with_duplicates(rows, kind)
     leads = rows.filter(pl.col("intake") == Intake.ACCEPTED)
     links, tasks = _people_tasks(leads, options) if kind is Kind.LOOKUP_PEOPLE else _company_tasks(leads)
     tasks = tasks.select("task_no", request_json(kind, options), "domain")
-    return Plan(rows.select(_ROWS), tasks, links)
+    return Plan(rows.select(_ROWS), tasks, links, rows.select(*_CELLS, linkedin_url="link"))
 
 
-def content_key(upload_frame: pl.DataFrame, mapping: Mapping, kind: Kind, options: RunOptions) -> str:
+def content_key(
+    upload_frame: pl.DataFrame,
+    mapping: Mapping,
+    kind: Kind,
+    options: RunOptions,
+    *,
+    overrides: Overrides = NO_OVERRIDES,
+) -> str:
     """Return the identity of a run's content: equal content gives an equal key, in every process.
 
-    SHA-256 (hex) over the uploaded columns' names and cells in order, the kind, mapping and options.
+    SHA-256 (hex) over the uploaded columns' names and cells in order, the kind, mapping, options and, where
+    there are some, the analyst's overrides.
     """
     columns = uploaded_columns(upload_frame)
     # Only what differs from the defaults, so that an option added one day changes no key of before.
@@ -132,6 +146,7 @@ def content_key(upload_frame: pl.DataFrame, mapping: Mapping, kind: Kind, option
         "mapping": {name: list(sources) for name, sources in sorted(mapping.items()) if sources},
         "options": {name: value for name, value in options.to_dict().items() if value != usual[name]},
         "rows": upload_frame.height,
+        **({"overrides": overrides.to_dict()} if overrides else {}),
     }
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for name in columns:
@@ -143,92 +158,11 @@ def content_key(upload_frame: pl.DataFrame, mapping: Mapping, kind: Kind, option
     return digest.hexdigest()
 
 
-def rejects_frame(upload_frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rejected rows as the analyst gets them back: to correct, and to upload again.
-
-    Args:
-        upload_frame: The upload's frame.
-        rows: ``Plan.rows`` of it.
-
-    Returns:
-        The uploaded columns, then ``row`` (``seq``), ``file_line``, ``intake_code``, ``intake_reason``; an
-        uploaded column of such a name is called ``row (uploaded)``.
-    """
-    ours = ("row", "file_line", "intake_code", "intake_reason")
-    columns = uploaded_columns(upload_frame)
-    renamed: dict[str, str] = {}
-    taken = set(ours) | set(columns)
-    for name in columns:
-        if name in ours:
-            renamed[name] = _free_name(name, taken)
-            taken.add(renamed[name])
-    rejected = rows.filter(pl.col("intake") == Intake.REJECTED).select(
-        "seq", pl.col("code").alias("intake_code"), pl.col("reason").alias("intake_reason")
-    )
-    clear = upload_frame.rename(renamed)
-    return clear.join(rejected, on="seq", how="inner", maintain_order="left").select(
-        *(renamed.get(name, name) for name in columns), pl.col("seq").alias("row"), *ours[1:]
-    )
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    candidate, number = f"{name} (uploaded)", 2
-    while candidate in taken:
-        candidate, number = f"{name} (uploaded {number})", number + 1
-    return candidate
-
-
-def _read(
-    frame: pl.DataFrame, mapping: Mapping, kind: Kind, options: RunOptions, allow_example: bool
-) -> pl.DataFrame:
-    """Return one row per uploaded row: the kind's texts, the domain's verdict, ``skip`` and its reason."""
-    texts = [field for field in FIELDS_BY_KIND[kind].all if field is not Field.DOMAIN]
-    same = options.to_dict()
-    read = frame.select(
-        "seq",
-        "file_line",
-        domain_cell(mapping[Field.DOMAIN]),
-        *(text_value(field, mapping.get(field, []), same.get(field)) for field in texts),
-        *_skips(options),
-    )
-    verdict = clean_domains(read.get_column("cell"), allow_example=allow_example)
-    read = read.drop("cell").hstack(
-        verdict.select("domain", "domain_unicode", domain_code="code", domain_reason="reason")
-    )
-    absent = [field.value for field in (Field.TITLE, *_PERSON) if field.value not in read.columns]
-    read = read.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
-    read = read.with_columns(linkedin_url=linkedin_link(pl.col("linkedin_url")))
-    if kind is Kind.FIND_TECH:
-        read = read.with_columns(pl.col("tech_type").str.to_lowercase())
-    if kind is Kind.LOOKUP_BUSINESS_EMAIL and options.company_name_from_domain:
-        own_word = pl.col("domain_unicode").str.extract(r"^([^.]+)").str.replace_all("-", " ", literal=True)
-        read = read.with_columns(pl.coalesce("company_name", own_word.str.to_titlecase()))
-    return read
-
-
-def _skips(options: RunOptions) -> list[pl.Expr]:
-    no_code, no_reason = pl.lit(None, pl.String), pl.lit(None, pl.String)
-    code, reason = [no_code], [no_reason]
-    if options.first_rows is not None:
-        beyond = pl.int_range(pl.len()) >= options.first_rows
-        code.append(pl.when(beyond).then(pl.lit("beyond_first_rows")))
-        reason.append(
-            pl.when(beyond).then(pl.lit(f"Only the first {options.first_rows:,} rows were asked for."))
-        )
-    if options.only_where_empty is not None:
-        filled = is_filled(options.only_where_empty)
-        code.append(pl.when(filled).then(pl.lit("already_filled")))
-        reason.append(
-            pl.when(filled).then(pl.lit(f"The column {options.only_where_empty!r} already holds a value."))
-        )
-    return [pl.coalesce(code).alias("skip_code"), pl.coalesce(reason).alias("skip_reason")]
-
-
 def _judged(read: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Add ``intake``, ``code`` and ``reason``, duplicates not yet considered."""
     codes, reasons = (
-        [pl.col("skip_code"), pl.col("domain_code")],
-        [pl.col("skip_reason"), pl.col("domain_reason")],
+        [pl.col("skip_code"), pl.col("domain_code"), pl.col("name_code")],
+        [pl.col("skip_reason"), pl.col("domain_reason"), pl.col("name_reason")],
     )
     for field, code, reason in _NEEDED[kind]:
         missing = pl.col(field).is_null()
@@ -247,6 +181,18 @@ def _judged(read: pl.DataFrame, kind: Kind) -> pl.DataFrame:
         .then(pl.lit(Intake.REJECTED.value))
         .otherwise(pl.lit(Intake.ACCEPTED.value)),
         asked_title="title",
+    )
+
+
+def _with_drops(rows: pl.DataFrame, overrides: Overrides) -> pl.DataFrame:
+    """Skip the rows that the analyst leaves out."""
+    if not overrides:
+        return rows
+    dropped = overrides.choices(rows).fill_null("") == Choice.DROP.value
+    return rows.with_columns(
+        intake=pl.when(dropped).then(pl.lit(Intake.SKIPPED.value)).otherwise("intake"),
+        code=pl.when(dropped).then(pl.lit(DROPPED_CODE)).otherwise("code"),
+        reason=pl.when(dropped).then(pl.lit("You left this row out.")).otherwise("reason"),
     )
 
 

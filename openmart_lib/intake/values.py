@@ -16,7 +16,7 @@ _NO_TEXT: Final = (
     "nan", "NaN", "null", "NULL",
 )  # fmt: skip
 _NO_WORD: Final = (*_NO_TEXT, "none", "None", "unknown", "Unknown", "tbd", "TBD")
-_PEOPLE: Final = (Field.FIRST_NAME, Field.LAST_NAME)
+_PEOPLE: Final = (Field.FIRST_NAME, Field.LAST_NAME, Field.FULL_NAME)
 
 
 def text_value(field: Field, columns: Sequence[str], same_for_all: str | None) -> pl.Expr:
@@ -29,6 +29,13 @@ def text_value(field: Field, columns: Sequence[str], same_for_all: str | None) -
     empty = _NO_TEXT if field in _PEOPLE else _NO_WORD
     cells = [_tidied(pl.col(column), empty) for column in columns]
     return pl.coalesce(*cells, pl.lit(same_for_all, pl.String)).alias(field.value)
+
+
+def tidied_text(field: Field, cell: pl.Expr) -> pl.Expr:
+    """Return a text typed for a field, tidied like a cell; null when it says nothing."""
+    if field is Field.DOMAIN:
+        return pl.when(cell.str.strip_chars() != "").then(cell)
+    return _tidied(cell, _NO_TEXT if field in _PEOPLE else _NO_WORD)
 
 
 def domain_cell(columns: Sequence[str]) -> pl.Expr:

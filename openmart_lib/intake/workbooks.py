@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,16 +13,18 @@ import polars as pl
 
 from openmart_lib.errors import InputError
 from openmart_lib.intake.headers import Header, find_header, is_blank
-from openmart_lib.intake.tables import FileProblem, Table
+from openmart_lib.intake.limits import refuse_too_many
+from openmart_lib.intake.tables import TOP_CHARS, TOP_LINES, FileProblem, Table, limit_problems
+from openmart_lib.intake.wrapping import ZIP_MARK, member_names
 
 MAX_INFLATED_BYTES: Final = 1024**3  # of all members together, once unpacked
 MAX_RATIO: Final = 200  # unpacked bytes for each packed one, beyond the first few MB
-MAX_MEMBERS: Final = 2_000
+MAX_SHEETS: Final = 1_000
 _FREE_BYTES: Final = 64 * 1024**2  # unpacked size up to which no ratio is looked at
 _CHUNK: Final = 1024**2
 _SEARCHED_ROWS: Final = 80
+_SEARCHED_SHEETS: Final = 50  # sheets looked into for the first one with rows
 
-ZIP_MARK: Final = b"PK\x03\x04"
 OLE_MARK: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -42,12 +45,20 @@ class Workbook:
     sheets: tuple[str, ...]
 
 
-def read_workbook(data: bytes, *, sheet: str | None = None, header_row: int | None = None) -> Workbook:
+def is_workbook(data: bytes) -> bool:
+    """Return whether bytes begin as spreadsheet files do (other archives may, too)."""
+    return data.startswith((ZIP_MARK, OLE_MARK))
+
+
+def read_workbook(
+    data: bytes, *, sheet: str | None = None, header_row: int | None = None, rows: int | None = None
+) -> Workbook:
     """Read one sheet of a spreadsheet file.
 
     Args:
         sheet: The sheet's name; None takes the first visible one that is not empty.
         header_row: 1-based row of the header, 0 for none; None lets us find out.
+        rows: How many rows of the sheet to read; None reads all.
 
     Raises:
         InputError: If it is no spreadsheet, is damaged, locked or too large once unpacked, or the sheet
@@ -56,77 +67,84 @@ def read_workbook(data: bytes, *, sheet: str | None = None, header_row: int | No
     kind = _kind(data)
     book = _open(data)
     names = tuple(book.sheet_names)
+    if len(names) > MAX_SHEETS:
+        raise InputError(
+            f"The file has {len(names):,} sheets, and a list is one sheet of at most {MAX_SHEETS:,}. "
+            "Nothing was read. Save the sheet with the list as CSV and upload that."
+        )
     if sheet is not None and sheet not in names:
         raise InputError(
             f"The file has no sheet called {sheet!r}. Nothing was read. Choose one of: {', '.join(names)}."
         )
-    chosen, cells = _first_filled(book, names) if sheet is None else (sheet, _cells(book, sheet)[0])
+    chosen, cells = (
+        _first_filled(book, names, rows) if sheet is None else (sheet, _cells(book, sheet, rows)[0])
+    )
     if cells.is_empty():
         raise InputError(
             f"The sheet {chosen!r} is empty. Nothing was read. Choose another sheet or check the file."
             if chosen
             else "The file has no sheet with rows. Nothing was read. Check that it is the right file."
         )
+    refuse_too_many(cells.height, cells.width)
     return Workbook(_table(cells, header_row), kind, chosen, names)
 
 
 def _kind(data: bytes) -> str:
     if data.startswith(OLE_MARK):
         return "xls"
-    members = _checked_members(data)
+    members = member_names(data)
+    _refuse_bomb(data)
     if "xl/workbook.bin" in members:
         return "xlsb"
-    if any(name.startswith("xl/") for name in members):
-        return "xlsx"
-    if "content.xml" in members:
-        return "ods"
-    raise InputError(
-        "This is a zip archive, not a spreadsheet. Nothing was read. Unpack it and upload the list inside."
-    )
+    return "xlsx" if any(name.startswith("xl/") for name in members) else "ods"
 
 
-def _checked_members(data: bytes) -> set[str]:
-    """Return the archive's members after really unpacking them: a header may lie about sizes."""
+def _refuse_bomb(data: bytes) -> None:
+    """Really unpack the archive, a little at a time: a header may lie about sizes."""
+    allowed = min(MAX_INFLATED_BYTES, max(_FREE_BYTES, MAX_RATIO * len(data)))
+    inflated = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            if len(members) > MAX_MEMBERS:
-                raise _too_large()
-            inflated = 0
-            for member in members:
+            for member in archive.infolist():
                 with archive.open(member) as stream:
                     while chunk := stream.read(_CHUNK):
                         inflated += len(chunk)
-                        if inflated > min(MAX_INFLATED_BYTES, max(_FREE_BYTES, MAX_RATIO * len(data))):
+                        if inflated > allowed:
                             raise _too_large()
-            return {member.filename for member in members}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, zlib.error):
         raise _damaged() from None
 
 
 def _open(data: bytes) -> fastexcel.ExcelReader:
     try:
         return fastexcel.read_excel(data)
-    except fastexcel.FastExcelError:
-        raise _damaged() from None
+    except BaseException as error:
+        raise _refusal(error) from None
 
 
-def _cells(book: fastexcel.ExcelReader, name: str) -> tuple[pl.DataFrame, bool]:
+def _cells(book: fastexcel.ExcelReader, name: str, rows: int | None) -> tuple[pl.DataFrame, bool]:
     """Return a sheet's cells, first row first, and whether the sheet is visible."""
     try:
-        loaded = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
+        loaded = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
         frame = loaded.to_polars()
-    except fastexcel.FastExcelError:
-        raise _damaged() from None
+    except BaseException as error:
+        raise _refusal(error) from None
     return frame, loaded.visible == "visible"
 
 
-def _first_filled(book: fastexcel.ExcelReader, names: tuple[str, ...]) -> tuple[str, pl.DataFrame]:
+def _refusal(error: BaseException) -> BaseException:
+    """Return what to raise for an error of the parser: a panic of it is no Exception in Python."""
+    if isinstance(error, fastexcel.FastExcelError) or type(error).__name__ == "PanicException":
+        return _damaged()
+    return error
+
+
+def _first_filled(
+    book: fastexcel.ExcelReader, names: tuple[str, ...], rows: int | None
+) -> tuple[str, pl.DataFrame]:
     hidden: tuple[str, pl.DataFrame] = ("", pl.DataFrame())
-    for name in names:
-        cells, visible = _cells(book, name)
+    for name in names[:_SEARCHED_SHEETS]:
+        cells, visible = _cells(book, name, rows)
         if cells.is_empty():
             continue
         if visible:
@@ -142,27 +160,32 @@ def _table(cells: pl.DataFrame, header_row: int | None) -> Table:
     )
     cells = cells[:, : last + 1]
     cells = cells.rename({name: f"c{number}" for number, name in enumerate(cells.columns)})
-    rows = [list(row) for row in cells.head(_SEARCHED_ROWS + (header_row or 0)).iter_rows()]
-    if header_row is None:
-        header = find_header(rows)
-    elif header_row > cells.height:
-        raise InputError(
-            f"The sheet ends before row {header_row:,}. Nothing was read. Choose the row that holds the "
-            "columns' names."
-        )
-    else:
-        header = (
-            Header(None, 0, None)
-            if header_row == 0
-            else Header(header_row - 1, header_row, rows[header_row - 1])
-        )
-    skipped = [
-        FileProblem(number, f"Row {number:,} stands above the columns' names and was left out.")
-        for number, row in enumerate(rows[: header.index or 0], start=1)
-        if not is_blank(row)
-    ]
+    header = _header(cells, header_row)
+    skipped = limit_problems(
+        (
+            FileProblem(number, f"Row {number:,} stands above the columns' names and was left out.")
+            for number, row in enumerate(cells.head(header.index or 0).iter_rows(), start=1)
+            if not is_blank(row)
+        ),
+        "stand above the columns' names and were left out",
+    )
     body = cells.with_row_index("file_line", offset=1).slice(header.body)
-    return Table(body, header.names, None if header.index is None else header.index + 1, skipped)
+    top = tuple(
+        (number, "\t".join(cell or "" for cell in row)[:TOP_CHARS])
+        for number, row in enumerate(cells.head(TOP_LINES).iter_rows(), start=1)
+    )
+    return Table(body, header.names, None if header.index is None else header.index + 1, skipped, top)
+
+
+def _header(cells: pl.DataFrame, asked: int | None) -> Header:
+    if asked is None:
+        return find_header([list(row) for row in cells.head(_SEARCHED_ROWS).iter_rows()])
+    if asked > cells.height:
+        raise InputError(
+            f"The sheet ends before row {asked:,}. Nothing was read. Choose the row that holds the columns' "
+            "names."
+        )
+    return Header(None, 0, None) if asked == 0 else Header(asked - 1, asked, list(cells.row(asked - 1)))
 
 
 def _damaged() -> InputError:

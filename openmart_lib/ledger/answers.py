@@ -6,24 +6,22 @@ results still land: nothing here looks at the batch's state before it stores.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, and_, bindparam, case, func, select, update
+from sqlalchemy import Connection, and_, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from openmart_lib.api.payload import read_records
-from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts, Kind, TaskAnswer, TaskStatus
+from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts, Kind, TaskAnswer
 from openmart_lib.ledger import moves
+from openmart_lib.ledger.erased import bare, is_erased
+from openmart_lib.ledger.landing import news, store_raw, store_verdicts
 from openmart_lib.ledger.ledger import Ledger, append_event
-from openmart_lib.ledger.schema import batch, remote_task, row_task, run, task
-from openmart_lib.ledger.settling import add_to_counters, mark_open_rows, settle
+from openmart_lib.ledger.owners import owners
+from openmart_lib.ledger.schema import batch, remote_task, run
+from openmart_lib.ledger.settling import mark_open_rows
 from openmart_lib.ledger.states import BatchState, Event, Outcome, moved
-from openmart_lib.ledger.tracking import parse_tracking_id
-from openmart_lib.ledger.verdicts import judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +125,16 @@ def store_read_error(ledger: Ledger, pk: int, message: str, *, next_poll_at: flo
         )
 
 
+def note_read_error(ledger: Ledger, pk: int, message: str) -> None:
+    """Store why something of an accepted batch could not be read; when it is asked again stays as it is."""
+    with ledger.write() as connection:
+        connection.execute(
+            update(batch)
+            .where(batch.c.id == pk, batch.c.state == BatchState.ACCEPTED)
+            .values(read_error=message)
+        )
+
+
 def typical_duration(ledger: Ledger, pk: int) -> float | None:
     """Return the mean seconds from acceptance to ready in this batch's run, None if none is ready yet."""
     run_of = select(batch.c.run_id).where(batch.c.id == pk).scalar_subquery()
@@ -154,19 +162,16 @@ def store_listing(ledger: Ledger, pk: int, task_ids: Sequence[str]) -> None:
         before = _listed(connection, pk)
         connection.execute(insert(remote_task).on_conflict_do_nothing(), values)
         if _listed(connection, pk) > before:
-            connection.execute(update(batch).where(batch.c.id == pk).values(changed_at=_news(now)))
+            connection.execute(update(batch).where(batch.c.id == pk).values(changed_at=news(now)))
 
 
-def unfetched(ledger: Ledger, pk: int) -> list[str]:
-    """Return the listed task ids of a batch whose last word is not stored yet."""
+def listed(ledger: Ledger, pk: int) -> dict[str, bool]:
+    """Return the listed task ids of a batch, in order of listing, and whether their last word is stored."""
+    fetched = remote_task.c.fetched_at.is_not(None)
+    query = select(remote_task.c.task_id, fetched).where(remote_task.c.batch_pk == pk)
     with ledger.read() as connection:
-        return list(
-            connection.execute(
-                select(remote_task.c.task_id)
-                .where(remote_task.c.batch_pk == pk, remote_task.c.fetched_at.is_(None))
-                .order_by(remote_task.c.id)
-            ).scalars()
-        )
+        found = connection.execute(query.order_by(remote_task.c.id))
+        return {task_id: bool(stored) for task_id, stored in found}
 
 
 def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int:
@@ -174,7 +179,8 @@ def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int
 
     Answers that are not final are passed over; of a task told twice the first last word stays. The
     tracking id says whose answer it is, also where it was listed under another batch of this run (a person
-    attached the wrong id). Returns how many tasks of ours got their last word.
+    attached the wrong id); of a batch made by another tool the task id says it. Returns how many tasks of
+    ours got their last word.
     """
     by_id: dict[str, TaskAnswer] = {}
     for answer in answers:
@@ -186,12 +192,11 @@ def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int
     now = ledger.now()
     with ledger.write() as connection:
         owner = connection.execute(
-            select(batch.c.run_id, batch.c.kind, run.c.public_id)
+            select(batch.c.run_id, batch.c.kind, batch.c.made_elsewhere, run.c.public_id)
             .join(run, run.c.id == batch.c.run_id)
             .where(batch.c.id == pk)
         ).one()
-        numbers = {answer["task_id"]: _own_number(answer["tracking_id"], owner.public_id) for answer in final}
-        known = _known_tasks(connection, owner.run_id, [no for no in numbers.values() if no])
+        numbers, known = owners(connection, pk, owner, final)
         fresh: list[tuple[Any, TaskAnswer]] = []
         new: list[TaskAnswer] = []
         taken: set[int] = set()
@@ -200,10 +205,13 @@ def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int
             if row is not None and row.final_at is None and row.task_no not in taken:
                 taken.add(row.task_no)
                 fresh.append((row, answer))
-            if row is None or row.task_id != answer["task_id"]:  # else it is stored, under whatever batch
+            stored = row is not None and row.final_at is not None and row.task_id == answer["task_id"]
+            if not stored:  # under whatever batch
                 new.append(answer)
-        _store_raw(connection, pk, owner.run_id, new, numbers, set(known), now)
-        rows = _store_verdicts(connection, owner, fresh, now)
+        if is_erased(connection, owner.run_id):  # a late answer brings nothing back that was deleted
+            new = [bare(answer) for answer in new]
+        store_raw(connection, pk, owner.run_id, new, numbers, set(known), now)
+        rows = store_verdicts(connection, owner, fresh, now)
         append_event(
             connection, now, "answers_stored", run=owner.run_id, batch=pk, rows=rows, tasks=len(fresh)
         )
@@ -255,136 +263,6 @@ def mark_missing(ledger: Ledger, pk: int, *, by_person: bool) -> int:
     return rows
 
 
-def _news(now: float) -> Any:
-    """Before a batch is ready only its counters tell that it moves, not what we read of it."""
-    return case((batch.c.ready_at.is_(None), batch.c.changed_at), else_=now)
-
-
 def _listed(connection: Connection, pk: int) -> int:
     query = select(func.count()).where(remote_task.c.batch_pk == pk)
     return int(connection.execute(query).scalar_one())
-
-
-def _own_number(tracking: str | None, run_id: str) -> int | None:
-    parsed = parse_tracking_id(tracking)
-    return parsed[1] if parsed and parsed[0] == run_id else None
-
-
-def _known_tasks(connection: Connection, run_id: int, numbers: list[int]) -> dict[int, Any]:
-    query = select(task).where(task.c.run_id == run_id, task.c.task_no.in_(numbers))
-    return {row.task_no: row for row in connection.execute(query)}
-
-
-def _store_raw(
-    connection: Connection,
-    pk: int,
-    run_id: int,
-    answers: list[TaskAnswer],
-    numbers: dict[str, int | None],
-    known: set[int],
-    now: float,
-) -> None:
-    statement = insert(remote_task)
-    new = statement.excluded
-    values = [
-        {
-            "batch_pk": pk,
-            "task_id": answer["task_id"],
-            "run_id": run_id,
-            "task_no": numbers[answer["task_id"]] if numbers[answer["task_id"]] in known else None,
-            "tracking_id": answer["tracking_id"],
-            "status": answer["status"],
-            "payload": answer["raw"],
-            "listed_at": now,
-            "fetched_at": now,
-        }
-        for answer in answers
-    ]
-    if not values:
-        return
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["batch_pk", "task_id"],
-            set_={name: new[name] for name in ("task_no", "tracking_id", "status", "payload", "fetched_at")},
-            where=remote_task.c.fetched_at.is_(None),
-        ),
-        values,
-    )
-
-
-def _store_verdicts(
-    connection: Connection, owner: Any, fresh: list[tuple[Any, TaskAnswer]], now: float
-) -> int:
-    """Write status, outcomes and counters of tasks with a last word; return the rows that became final."""
-    if not fresh:
-        return 0
-    kind = Kind(owner.kind)
-    found: dict[str, int] = defaultdict(int)
-    tasks: list[dict[str, Any]] = []
-    links: list[dict[str, Any]] = []
-    for row, answer in fresh:
-        tasks.append({"b_no": row.task_no, "b_id": answer["task_id"], "b_status": answer["status"]})
-        links.extend(
-            {
-                "b_no": row.task_no,
-                "b_person": verdict.person_no,
-                "b_outcome": verdict.outcome,
-                "b_reason": verdict.reason,
-                "b_flags": int(verdict.flags),
-            }
-            for verdict in judge(kind, msgspec.json.decode(row.request), answer["status"], answer["data"])
-        )
-        if answer["status"] == TaskStatus.COMPLETED:
-            _count_found(found, kind, answer["data"])
-    connection.execute(
-        update(task)
-        .where(task.c.run_id == owner.run_id, task.c.task_no == bindparam("b_no"))
-        .values(task_id=bindparam("b_id"), status=bindparam("b_status"), final_at=now),
-        tasks,
-    )
-    connection.execute(
-        update(row_task)
-        .where(
-            row_task.c.run_id == owner.run_id,
-            row_task.c.task_no == bindparam("b_no"),
-            row_task.c.person_no == bindparam("b_person"),
-        )
-        .values(outcome=bindparam("b_outcome"), reason=bindparam("b_reason"), flags=bindparam("b_flags")),
-        links,
-    )
-    ties = connection.execute(
-        select(row_task.c.task_no, row_task.c.seq).where(
-            row_task.c.run_id == owner.run_id, row_task.c.task_no.in_([row.task_no for row, _ in fresh])
-        )
-    ).all()
-    _count_down(connection, {row.task_no: row.batch_pk for row, _ in fresh}, ties, now)
-    add_to_counters(connection, owner.run_id, found.items())
-    return settle(connection, owner.run_id, [seq for _, seq in ties])
-
-
-def _count_down(connection: Connection, batch_of: dict[int, int], ties: Sequence[Any], now: float) -> None:
-    """Take answered tasks, and the rows tied to them, off what their batches wait for."""
-    tasks = Counter(batch_of.values())
-    rows = Counter(batch_of[task_no] for task_no, _ in ties)
-    connection.execute(
-        update(batch)
-        .where(batch.c.id == bindparam("b_pk"))
-        .values(
-            open_tasks=func.max(0, batch.c.open_tasks - bindparam("b_tasks")),
-            open_rows=func.max(0, batch.c.open_rows - bindparam("b_rows")),
-            changed_at=_news(now),
-        ),
-        [{"b_pk": pk, "b_tasks": n, "b_rows": rows[pk]} for pk, n in tasks.items()],
-    )
-
-
-def _count_found(found: dict[str, int], kind: Kind, data: Any) -> None:
-    for record in read_records(kind, data):
-        found["found:records"] += 1
-        found["found:phones"] += bool(record.phones)  # paid once a person, however many numbers
-        found["found:technologies"] += kind is Kind.FIND_TECH
-        if record.email and kind is Kind.LOOKUP_BUSINESS_EMAIL:
-            found["found:mailboxes"] += 1
-        elif record.email:
-            found["found:emails"] += 1
-            found["found:verified_emails"] += bool(record.email_verified)

@@ -5,15 +5,16 @@ Each is one transaction, each is an event, and none of them is ever done by the 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import select, update
 
 from openmart_lib.errors import LedgerError
-from openmart_lib.ledger import moves
+from openmart_lib.ledger import copies, moves
 from openmart_lib.ledger.answers import mark_missing
+from openmart_lib.ledger.erased import check_not_erased
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
-from openmart_lib.ledger.schema import batch, row_task, run, task
+from openmart_lib.ledger.schema import batch, run
 from openmart_lib.ledger.settling import mark_open_rows, settle
 from openmart_lib.ledger.states import BatchState, Event, Outcome, moved
 
@@ -36,7 +37,7 @@ def resend_batch(ledger: Ledger, pk: int) -> int:
     now = ledger.now()
     with ledger.write() as connection:
         old = moves.the_batch(connection, pk)
-        wanted = _open_tasks(connection, pk)
+        wanted = copies.open_tasks(connection, pk)
         if moved(BatchState(old.state), Event.RESEND) is None or not wanted:
             raise LedgerError(
                 "This batch is not in doubt any more, so there is nothing to resend. Nothing was sent. "
@@ -55,12 +56,8 @@ def resend_batch(ledger: Ledger, pk: int) -> int:
         if old.nothing_created:  # no money is in doubt: the new batch alone has the word
             mark_open_rows(connection, pk, Outcome.REFUSED, CREATED_NOTHING)
         connection.execute(update(batch).where(batch.c.id == pk).values(state=BatchState.RESENT))
-        connection.execute(
-            update(run).where(run.c.id == old.run_id).values(task_count=run.c.task_count + len(wanted))
-        )
-        new_pk = _insert_batch(connection, old, len(wanted))
-        seqs = _copy_tasks(connection, wanted, new_pk)
-        connection.execute(update(batch).where(batch.c.id == new_pk).values(open_rows=len(seqs)))
+        search_of = None if moves.search_stopped(connection, old) else old.search_of
+        new_pk, seqs = copies.copy_batch(ledger, connection, old, wanted, search_of=search_of)
         rows = settle(connection, old.run_id, seqs)
         append_event(connection, now, "batch_resent", run=old.run_id, batch=new_pk, rows=rows, old=pk)
     return new_pk
@@ -122,64 +119,22 @@ def close_batch(ledger: Ledger, pk: int) -> int:
     return mark_missing(ledger, pk, by_person=True)
 
 
-def _open_tasks(connection: Connection, pk: int) -> list[Any]:
-    query = select(task).where(task.c.batch_pk == pk, task.c.final_at.is_(None)).order_by(task.c.task_no)
-    return list(connection.execute(query))
+@in_plain_words
+def reopen_batch(ledger: Ledger, pk: int) -> int:
+    """Look again for rows that a closed batch never gave back; return how many are waited for again.
 
+    Costs nothing: the batch is asked about like any other at Openmart. Also for a batch that the program
+    closed because its lists stayed without them.
 
-def _insert_batch(connection: Connection, old: Any, task_count: int) -> int:
-    number = connection.execute(
-        select(func.max(batch.c.batch_no)).where(batch.c.run_id == old.run_id)
-    ).scalar_one()
-    values = {
-        "run_id": old.run_id,
-        "account_id": old.account_id,
-        "environment": old.environment,
-        "batch_no": number + 1,
-        "kind": old.kind,
-        "state": BatchState.PLANNED,
-        "resend_of": old.id,
-        "task_count": task_count,
-        "open_tasks": task_count,
-        "open_rows": 0,
-    }
-    key = connection.execute(insert(batch).values(values)).inserted_primary_key
-    assert key is not None
-    return int(key[0])
-
-
-def _copy_tasks(connection: Connection, old: list[Any], new_pk: int) -> list[int]:
-    """Copy tasks and their ties to rows under new task numbers; return the rows' seq."""
-    run_id = old[0].run_id
-    highest = connection.execute(select(func.max(task.c.task_no)).where(task.c.run_id == run_id)).scalar_one()
-    new_number = {row.task_no: highest + position for position, row in enumerate(old, 1)}
-    connection.execute(
-        insert(task),
-        [
-            {
-                "run_id": run_id,
-                "task_no": new_number[row.task_no],
-                "batch_pk": new_pk,
-                "domain": row.domain,
-                "request": row.request,
-            }
-            for row in old
-        ],
-    )
-    links = connection.execute(
-        select(row_task).where(row_task.c.run_id == run_id, row_task.c.task_no.in_(list(new_number)))
-    ).all()
-    connection.execute(
-        insert(row_task),
-        [
-            {
-                "run_id": run_id,
-                "task_no": new_number[link.task_no],
-                "person_no": link.person_no,
-                "seq": link.seq,
-                "outcome": Outcome.PENDING,
-            }
-            for link in links
-        ],
-    )
-    return [link.seq for link in links]
+    Raises:
+        LedgerError: If the batch is not closed, every row of it has its answer, or its run was erased.
+    """
+    with ledger.write() as connection:
+        row = moves.the_batch(connection, pk)
+        if moved(BatchState(row.state), Event.REOPEN) is None or not copies.open_tasks(connection, pk):
+            raise LedgerError(
+                "Nothing of this batch is missing, so there is nothing to look for. Nothing was changed. "
+                "Reload the page to see its state."
+            )
+        check_not_erased(connection, row.run_id)
+        return moves.reopen(connection, row, now=ledger.now())

@@ -1,4 +1,4 @@
-"""The journal: a pre-allocated, fsynced file of what was sent and what was accepted.
+"""The journal: a pre-allocated, fsynced file of what was sent, accepted and turned away.
 
 It exists for the moment in which the server has taken a batch and the database cannot be written (a full
 disk, a lock, a kill between answer and commit): appending here needs no new space. Replayed when a worker
@@ -32,7 +32,8 @@ class Journal:
         _sync_folder(path.parent)  # a file whose name is lost in a power cut is lost
 
     def append(self, kind: str, *, run_id: str, batch_no: int, **detail: Any) -> None:
-        """Append one line (``sent`` before the first byte leaves, ``accepted`` before the commit) and fsync.
+        """Append one line and fsync: ``sent`` before the first byte leaves, then ``accepted`` or ``released``
+        (a definite no) before the commit.
 
         Raises:
             OSError: If the line could not be written; for ``sent``, nothing may be sent then.

@@ -13,12 +13,15 @@ from openmart_lib.api.wire import BatchCounts
 from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import accounts
 from openmart_lib.ledger.ledger import append_event
-from openmart_lib.ledger.schema import batch, run
+from openmart_lib.ledger.schema import batch, event, run
 from openmart_lib.ledger.settling import mark_open_rows, reopen_rows
 from openmart_lib.ledger.states import BatchState, Event, Outcome, moved
 
 RUN_CANCELLED: Final = "the run was cancelled before this row was sent; nothing was spent"
 FIRST_TURNED_UP: Final = "the first batch turned up before this one was sent; nothing was spent on it"
+SEARCH_STOPPED: Final = (
+    "the search for the bad row was stopped before this row was sent again; nothing was spent"
+)
 IN_DOUBT: Final = "we don't know whether Openmart took this batch; it may have been charged"
 
 
@@ -77,7 +80,7 @@ def accept(
         accounts.note_accepted(connection, row.account_id)  # only this tells that submissions work again
     else:
         rows = mark_open_rows(connection, row.id, Outcome.PENDING, None)
-        _cancel_needless_resend(connection, row.id, now)
+        _cancel_needless_heirs(connection, row, now)
     append_event(connection, now, "batch_accepted", run=row.run_id, batch=row.id, rows=rows or None)
 
 
@@ -95,6 +98,21 @@ def replace_id(connection: Connection, row: Any, batch_id: str, *, now: float) -
     append_event(connection, now, "batch_other_id", run=row.run_id, batch=row.id, rows=rows or None, **ids)
 
 
+def reopen(connection: Connection, row: Any, *, now: float) -> int:
+    """Make a closed batch ACCEPTED again, asked about at once; return how many of its rows are missing.
+
+    ``changed_at`` stays, and with it the batch's age: a batch that stood still is stalled as before, so that
+    what has finished meanwhile is fetched at the first look.
+    """
+    reopen_rows(connection, row.id)
+    values: dict[str, Any] = {"state": moved(BatchState(row.state), Event.REOPEN), "next_poll_at": now}
+    values |= {"ready_at": None, "collected_at": None, "closed_by_person": False}
+    connection.execute(update(batch).where(batch.c.id == row.id).values(values))
+    rows = mark_open_rows(connection, row.id, Outcome.PENDING, None)
+    append_event(connection, now, "batch_reopened", run=row.run_id, batch=row.id, rows=rows)
+    return -rows
+
+
 def lose(connection: Connection, row: Any, *, now: float, seen: str, status: int | None = None) -> None:
     """Make a batch UNKNOWN: only a person or a late answer moves it on."""
     connection.execute(
@@ -109,7 +127,11 @@ def lose(connection: Connection, row: Any, *, now: float, seen: str, status: int
 def back_to_planned(
     connection: Connection, row: Any, *, now: float, detail: str, not_before: float, status: int | None = None
 ) -> None:
-    """Make a batch PLANNED again; CANCELLED if while it was being sent its run was, or its first try came."""
+    """Make a batch PLANNED again; CANCELLED if it need not be sent any more.
+
+    That is so when while it was being sent its run was cancelled, its first try turned up, or the search
+    that it is a part of was stopped.
+    """
     connection.execute(
         update(batch)
         .where(batch.c.id == row.id)
@@ -120,6 +142,8 @@ def back_to_planned(
         cancel(connection, row.id, RUN_CANCELLED, now=now)
     elif first_try_turned_up(connection, row):
         cancel(connection, row.id, FIRST_TURNED_UP, now=now)
+    elif search_stopped(connection, row):
+        cancel(connection, row.id, SEARCH_STOPPED, now=now)
 
 
 def cancel(connection: Connection, pk: int, reason: str, *, now: float) -> None:
@@ -143,14 +167,23 @@ def first_try_turned_up(connection: Connection, row: Any) -> bool:
     return False
 
 
-def _cancel_needless_resend(connection: Connection, pk: int, now: float) -> None:
-    """Cancel what was to be sent again for a batch that turned up: it need not be paid twice."""
-    heir = _resend_of(connection, pk)
-    while heir is not None and heir.state != BatchState.PLANNED:
-        heir = _resend_of(connection, heir.id)
-    if heir is not None:
-        cancel(connection, heir.id, FIRST_TURNED_UP, now=now)
+def search_stopped(connection: Connection, row: Any) -> bool:
+    """Whether a person stopped the search for a bad row that this batch is a part of."""
+    if row.search_of is None:
+        return False
+    stopped = select(event.c.id).where(
+        event.c.run_id == row.run_id, event.c.kind == "search_stopped", event.c.batch_pk == row.search_of
+    )
+    return connection.execute(stopped.limit(1)).first() is not None
 
 
-def _resend_of(connection: Connection, pk: int) -> Any:
-    return connection.execute(select(batch.c.id, batch.c.state).where(batch.c.resend_of == pk)).first()
+def _cancel_needless_heirs(connection: Connection, row: Any, now: float) -> None:
+    """Cancel all that was to be sent again for a batch that turned up: it need not be paid twice."""
+    mine = select(batch.c.id, batch.c.state).where(batch.c.run_id == row.run_id)
+    heirs = connection.execute(mine.where(batch.c.resend_of == row.id)).all()
+    while heirs:
+        for heir in heirs:
+            if heir.state == BatchState.PLANNED:
+                cancel(connection, heir.id, FIRST_TURNED_UP, now=now)
+        parents = [heir.id for heir in heirs]
+        heirs = connection.execute(mine.where(batch.c.resend_of.in_(parents))).all()

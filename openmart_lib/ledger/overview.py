@@ -59,6 +59,7 @@ class RunInfo:
     """A run as it stands. Times are UTC seconds; ``outcomes`` adds up to ``row_count``."""
 
     run_id: str
+    account_id: int
     name: str
     kind: Kind
     state: RunState
@@ -90,6 +91,11 @@ class RunInfo:
     def final_rows(self) -> int:
         """Rows that have their last word."""
         return self.row_count - self.outcomes[Outcome.PENDING]
+
+    @property
+    def made_elsewhere(self) -> bool:
+        """Whether another tool submitted it: what it asked for and what it cost are not known here."""
+        return bool(self.options.get("made_elsewhere"))
 
     @property
     def needs_person(self) -> bool:
@@ -240,6 +246,7 @@ def _run_info(
     over = not any(states[open_state] for open_state in OPEN_STATES) and state is not RunState.PLANNING
     return RunInfo(
         run_id=row.public_id,
+        account_id=row.account_id,
         name=row.name,
         kind=Kind(row.kind),
         state=state,

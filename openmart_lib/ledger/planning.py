@@ -155,10 +155,18 @@ def _insert_run(ledger: Ledger, connection: Connection, new: NewRun, repeat_no: 
     return int(key[0]), run_id, False
 
 
-def write_rows(ledger: Ledger, pk: int, new: NewRun, progress: Callable[[int, int], None] | None) -> None:
+def write_rows(
+    ledger: Ledger,
+    pk: int,
+    new: NewRun,
+    progress: Callable[[int, int], None] | None,
+    *,
+    at_end: Callable[[Connection], None] | None = None,
+) -> None:
     """Write rows, batches, tasks and links in chunks; every insert may be repeated after a kill.
 
-    A row that is there already is passed over, anything else that is wrong with a row raises.
+    A row that is there already is passed over, anything else that is wrong with a row raises. ``at_end`` is
+    called in the transaction that makes the run visible to the worker.
     """
     with ledger.read() as connection:
         query = select(upload.c.parquet, run.c.account_id).join(run, run.c.upload_id == upload.c.id)
@@ -172,7 +180,7 @@ def write_rows(ledger: Ledger, pk: int, new: NewRun, progress: Callable[[int, in
         done += len(chunk)
         if progress is not None:
             progress(min(new.rows.height, done * new.rows.height // steps), new.rows.height)
-    _finish_planning(ledger, pk, new)
+    _finish_planning(ledger, pk, new, at_end)
 
 
 def _statements(
@@ -229,7 +237,9 @@ def _inserts(table: str, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[
         yield statement, part.rows()
 
 
-def _finish_planning(ledger: Ledger, pk: int, new: NewRun) -> None:
+def _finish_planning(
+    ledger: Ledger, pk: int, new: NewRun, at_end: Callable[[Connection], None] | None
+) -> None:
     counts = new.rows["intake"].value_counts().rows()
     counters = [
         {"run_id": pk, "name": f"outcome:{_OUTCOME_OF_INTAKE[intake]}", "n": n} for intake, n in counts
@@ -245,6 +255,8 @@ def _finish_planning(ledger: Ledger, pk: int, new: NewRun) -> None:
             return
         if counters:
             connection.execute(insert(counter).values(counters))
+        if at_end is not None:
+            at_end(connection)
         append_event(connection, ledger.now(), "run_planned", run=pk, rows=final)
 
 

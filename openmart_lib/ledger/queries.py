@@ -1,7 +1,7 @@
 """Reads: what pages, the command line and notebooks show, as values and polars frames.
 
-Counts come from the counters kept in the ledger's own transactions; none of these reads walks all rows
-unless its name says rows, links, answers or requests.
+Counts come from the counters kept in the ledger's own transactions; what walks rows, links, answers or
+requests is in ``row_reads`` and reached from here.
 """
 
 from __future__ import annotations
@@ -9,34 +9,48 @@ from __future__ import annotations
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import func, select
 
 from openmart_lib.errors import LedgerError
 from openmart_lib.ledger.accounts import AccountInfo, account_info
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.overview import Pending, RunInfo, newest_run_id, run_info, runs
+from openmart_lib.ledger.row_reads import (
+    FOREIGN_SCHEMA,
+    answer_parts,
+    answers,
+    foreign_tracking,
+    last_event,
+    links,
+    read_frame,
+    requests,
+    row_states,
+)
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import (
     account,
     batch,
     event,
     meta,
-    remote_task,
-    row_task,
     run,
     task,
     upload,
-    uploaded_row,
 )
+from openmart_lib.ledger.states import BatchState
 
 __all__ = [
+    "FOREIGN_SCHEMA",
     "Pending",
     "RunInfo",
     "accounts",
+    "answer_parts",
     "answers",
     "batch_ids",
     "batches",
     "events",
+    "foreign_tracking",
+    "incomplete_batches",
+    "last_event",
     "links",
     "newest_run_id",
     "progress",
@@ -72,31 +86,60 @@ def batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
     Columns: pk, batch_no, state, task_count, open_tasks, open_rows, attempts, batch_id, sent_at,
     answered_at, http_status, detail, nothing_created, processing, completed, errored, total, ready_at,
     asked_at, changed_at, next_poll_at, polls, read_error, collected_at, closed_by_person, resend_of_no,
+    search_of_no (of the refused batch whose bad row is looked for, if this is a part of it),
     first_tracking_id, last_tracking_id. Times are UTC seconds (Float64).
     """
     # With both columns given, either end of the index answers, and no task is walked over.
     own = (task.c.batch_pk == batch.c.id) & (task.c.run_id == batch.c.run_id)
     first = select(func.min(task.c.task_no)).where(own).scalar_subquery()
     last = select(func.max(task.c.task_no)).where(own).scalar_subquery()
-    old = batch.alias("old")
+    old, root = batch.alias("old"), batch.alias("root")
     columns = [batch.c[name] for name in _BATCH_COLUMNS if name != "pk"]
     query = (
         select(
             batch.c.id.label("pk"),
             *columns,
             old.c.batch_no.label("resend_of_no"),
+            root.c.batch_no.label("search_of_no"),
             first.label("first_no"),
             last.label("last_no"),
         )
         .join(old, old.c.id == batch.c.resend_of, isouter=True)
+        .join(root, root.c.id == batch.c.search_of, isouter=True)
         .order_by(batch.c.batch_no)
     )
     with ledger.read() as connection:
-        frame = _frame(connection, query.where(batch.c.run_id == run_pk(connection, run_id)), _BATCH_SCHEMA)
+        frame = read_frame(
+            connection, query.where(batch.c.run_id == run_pk(connection, run_id)), _BATCH_SCHEMA
+        )
     return frame.with_columns(
         pl.format("{}-{}", pl.lit(run_id), "first_no").alias("first_tracking_id"),
         pl.format("{}-{}", pl.lit(run_id), "last_no").alias("last_tracking_id"),
     ).drop("first_no", "last_no")
+
+
+@in_plain_words
+def incomplete_batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return one row per closed batch whose lists never gave some of its tasks back, by ``batch_no``.
+
+    Columns: pk, batch_no, task_count, missing_tasks (Int64), closed_by_person (Boolean), sent_at,
+    collected_at (Float64, UTC s; the latter is when it was closed).
+    """
+    missing = select(func.count()).where(task.c.batch_pk == batch.c.id, task.c.final_at.is_(None))
+    columns = [batch.c[name] for name in ("batch_no", "task_count", "closed_by_person", "sent_at")]
+    query = select(
+        batch.c.id.label("pk"),
+        *columns,
+        batch.c.collected_at,
+        missing.scalar_subquery().label("missing_tasks"),
+    )
+    with ledger.read() as connection:
+        pk = run_pk(connection, run_id)
+        # Only batches that were closed at some time are counted: a run may have a million tasks.
+        closed = select(event.c.batch_pk).where(event.c.run_id == pk, event.c.kind == "batch_closed")
+        mine = query.where(batch.c.id.in_(closed), batch.c.state == BatchState.COLLECTED)
+        frame = read_frame(connection, mine.order_by(batch.c.batch_no), _INCOMPLETE_SCHEMA)
+    return frame.filter(pl.col("missing_tasks") > 0)
 
 
 @in_plain_words
@@ -112,7 +155,7 @@ def progress(ledger: Ledger, run_id: str) -> pl.DataFrame:
     query = select(event.c.at, event.c.rows.label("final_rows")).where(event.c.rows.is_not(None))
     with ledger.read() as connection:
         mine = query.where(event.c.run_id == run_pk(connection, run_id)).order_by(event.c.id)
-        frame = _frame(connection, mine, {"at": pl.Float64, "final_rows": pl.Int64})
+        frame = read_frame(connection, mine, {"at": pl.Float64, "final_rows": pl.Int64})
     return frame.with_columns(pl.col("final_rows").cum_sum())
 
 
@@ -127,7 +170,7 @@ def submissions(ledger: Ledger, run_id: str) -> pl.DataFrame:
     )
     with ledger.read() as connection:
         mine = query.where(event.c.run_id == run_pk(connection, run_id))
-        return _frame(connection, mine, {"at": pl.Float64, "batch_no": pl.Int64})
+        return read_frame(connection, mine, {"at": pl.Float64, "batch_no": pl.Int64})
 
 
 @in_plain_words
@@ -145,7 +188,7 @@ def events(ledger: Ledger, run_id: str | None = None, *, limit: int = 200) -> pl
         if run_id is not None:
             query = query.where(event.c.run_id == run_pk(connection, run_id))
         shape = {"at": pl.Float64, "kind": text, "run_id": text, "batch_no": pl.Int64, "detail": text}
-        return _frame(connection, query, shape)
+        return read_frame(connection, query, shape)
 
 
 @in_plain_words
@@ -170,125 +213,6 @@ def upload_rows(ledger: Ledger, run_id: str) -> pl.LazyFrame:
     return pl.scan_parquet(path)
 
 
-@in_plain_words
-def row_states(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """Return one row per uploaded row, in order.
-
-    Columns: seq, file_line, intake, code, reason, domain, asked_title, duplicate_of, outcome,
-    outcome_reason.
-    """
-    columns = [uploaded_row.c[name] for name in _ROW_SCHEMA]
-    with ledger.read() as connection:
-        mine = uploaded_row.c.run_id == run_pk(connection, run_id)
-        return _frame(connection, select(*columns).where(mine).order_by(uploaded_row.c.seq), _ROW_SCHEMA)
-
-
-@in_plain_words
-def links(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """Return one row per tie of a task (or person) to a row: seq, task_no, person_no, outcome, reason."""
-    columns = [row_task.c[name] for name in _LINK_SCHEMA]
-    with ledger.read() as connection:
-        mine = row_task.c.run_id == run_pk(connection, run_id)
-        query = select(*columns).where(mine).order_by(row_task.c.task_no, row_task.c.person_no)
-        return _frame(connection, query, _LINK_SCHEMA)
-
-
-@in_plain_words
-def answers(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """Return one row per fetched remote task.
-
-    Columns: task_no (null: a tracking id we did not send), tracking_id, task_id, batch_id, batch_no, status,
-    payload (the answer's JSON text), fetched_at (Float64, UTC s).
-    """
-    query = (
-        select(
-            remote_task.c.task_no,
-            remote_task.c.tracking_id,
-            remote_task.c.task_id,
-            batch.c.batch_id,
-            batch.c.batch_no,
-            remote_task.c.status,
-            remote_task.c.payload,
-            remote_task.c.fetched_at,
-        )
-        .join(batch, batch.c.id == remote_task.c.batch_pk)
-        .where(remote_task.c.fetched_at.is_not(None))
-        .order_by(remote_task.c.task_no, remote_task.c.id)
-    )
-    with ledger.read() as connection:
-        mine = query.where(remote_task.c.run_id == run_pk(connection, run_id))
-        return _frame(connection, mine, _ANSWER_SCHEMA)
-
-
-@in_plain_words
-def requests(ledger: Ledger, run_id: str, task_nos: list[int] | None = None) -> pl.DataFrame:
-    """Return one row per task.
-
-    Columns: task_no, domain, request (JSON), status, task_id, batch_no, batch_state, tracking_id.
-    """
-    query = (
-        select(
-            task.c.task_no,
-            task.c.domain,
-            task.c.request,
-            task.c.status,
-            task.c.task_id,
-            batch.c.batch_no,
-            batch.c.state.label("batch_state"),
-        )
-        .join(batch, batch.c.id == task.c.batch_pk)
-        .order_by(task.c.task_no)
-    )
-    if task_nos is not None:
-        query = query.where(task.c.task_no.in_(task_nos))
-    with ledger.read() as connection:
-        frame = _frame(connection, query.where(task.c.run_id == run_pk(connection, run_id)), _REQUEST_SCHEMA)
-    return frame.with_columns(pl.format("{}-{}", pl.lit(run_id), "task_no").alias("tracking_id"))
-
-
-def _frame(connection: Connection, query: Select[Any], schema: dict[str, Any]) -> pl.DataFrame:
-    rows = [tuple(row) for row in connection.execute(query)]
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-_ROW_SCHEMA: Final[dict[str, Any]] = {
-    "seq": pl.UInt32,
-    "file_line": pl.UInt32,
-    "intake": pl.String,
-    "code": pl.String,
-    "reason": pl.String,
-    "domain": pl.String,
-    "asked_title": pl.String,
-    "duplicate_of": pl.UInt32,
-    "outcome": pl.String,
-    "outcome_reason": pl.String,
-}
-_LINK_SCHEMA: Final[dict[str, Any]] = {
-    "seq": pl.UInt32,
-    "task_no": pl.UInt32,
-    "person_no": pl.UInt32,
-    "outcome": pl.String,
-    "reason": pl.String,
-}
-_ANSWER_SCHEMA: Final[dict[str, Any]] = {
-    "task_no": pl.UInt32,
-    "tracking_id": pl.String,
-    "task_id": pl.String,
-    "batch_id": pl.String,
-    "batch_no": pl.Int64,
-    "status": pl.String,
-    "payload": pl.String,
-    "fetched_at": pl.Float64,
-}
-_REQUEST_SCHEMA: Final[dict[str, Any]] = {
-    "task_no": pl.UInt32,
-    "domain": pl.String,
-    "request": pl.String,
-    "status": pl.String,
-    "task_id": pl.String,
-    "batch_no": pl.Int64,
-    "batch_state": pl.String,
-}
 _BATCH_COLUMNS: Final[dict[str, Any]] = {
     "pk": pl.Int64,
     "batch_no": pl.Int64,
@@ -316,8 +240,18 @@ _BATCH_COLUMNS: Final[dict[str, Any]] = {
     "collected_at": pl.Float64,
     "closed_by_person": pl.Boolean,
 }
+_INCOMPLETE_SCHEMA: Final[dict[str, Any]] = {
+    "pk": pl.Int64,
+    "batch_no": pl.Int64,
+    "task_count": pl.Int64,
+    "closed_by_person": pl.Boolean,
+    "sent_at": pl.Float64,
+    "collected_at": pl.Float64,
+    "missing_tasks": pl.Int64,
+}
 _BATCH_SCHEMA: Final[dict[str, Any]] = _BATCH_COLUMNS | {
     "resend_of_no": pl.Int64,
+    "search_of_no": pl.Int64,
     "first_no": pl.Int64,
     "last_no": pl.Int64,
 }

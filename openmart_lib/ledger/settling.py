@@ -20,6 +20,26 @@ from openmart_lib.ledger.verdicts import Flag
 _RANK: Final = {str(outcome): rank for rank, outcome in enumerate(BEST_FIRST)}
 # Left to itself SQLite walks over all ties of a run: without statistics it believes that a run has ten.
 _TIES_BY_ROW: Final = text("row_task INDEXED BY ix_row_task_run_id_seq")
+# Built once: putting a statement together costs as much as running it, and these run for every answer.
+_LINKS: Final = (
+    select(column("seq", Integer), column("outcome", Text), column("reason", Text), column("flags", Integer))
+    .select_from(_TIES_BY_ROW)
+    .where(column("run_id") == bindparam("b_run"), column("seq").in_(bindparam("b_seqs", expanding=True)))
+    .order_by(column("task_no"))
+)
+_COLUMNS: Final = uploaded_row.c
+_BEFORE: Final = select(_COLUMNS.seq, _COLUMNS.outcome, _COLUMNS.outcome_reason, _COLUMNS.flags).where(
+    _COLUMNS.run_id == bindparam("b_run"), _COLUMNS.seq.in_(bindparam("b_seqs", expanding=True))
+)
+_SETTLE: Final = (
+    update(uploaded_row)
+    .where(_COLUMNS.run_id == bindparam("b_run"), _COLUMNS.seq == bindparam("b_seq"))
+    .values(outcome=bindparam("b_outcome"), outcome_reason=bindparam("b_reason"), flags=bindparam("b_flags"))
+)
+_INSERT: Final = insert(counter)
+_ADD: Final = _INSERT.on_conflict_do_update(
+    index_elements=["run_id", "name"], set_={"n": counter.c.n + _INSERT.excluded.n}
+)
 _FLAG_COUNTERS: Final = {
     int(Flag.EMAIL): "found:rows_with_email",
     int(Flag.VERIFIED_EMAIL): "found:rows_with_verified_email",
@@ -64,18 +84,14 @@ def reopen_rows(connection: Connection, batch_pk: int) -> None:
 def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
     """Recompute the outcome of these rows from all tasks sent for them; return how many became final.
 
-    Of several tasks the best outcome counts; what was found by any of them counts as found.
+    Of several tasks the best outcome counts, of equal ones the latest; what was found by any of them counts
+    as found.
     """
     wanted = sorted(set(seqs))
     if not wanted:
         return 0
     winners, flags = _best_of_links(connection, run_id, wanted)
-    columns = uploaded_row.c
-    before = connection.execute(
-        select(columns.seq, columns.outcome, columns.outcome_reason, columns.flags).where(
-            columns.run_id == run_id, columns.seq.in_(list(winners))
-        )
-    )
+    before = connection.execute(_BEFORE, {"b_run": run_id, "b_seqs": list(winners)})
     changes: list[dict[str, Any]] = []
     deltas: dict[str, int] = defaultdict(int)
     became_final = 0
@@ -83,7 +99,8 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
         new, reason = winners[seq]
         if (new, reason, flags[seq]) == (old_outcome, old_reason, old_flags):
             continue
-        changes.append({"b_seq": seq, "b_outcome": new, "b_reason": reason, "b_flags": flags[seq]})
+        change = {"b_run": run_id, "b_seq": seq, "b_outcome": new, "b_reason": reason, "b_flags": flags[seq]}
+        changes.append(change)
         deltas[f"outcome:{old_outcome}"] -= 1
         deltas[f"outcome:{new}"] += 1
         if flags[seq] != old_flags:
@@ -91,16 +108,7 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
                 deltas[name] += bool(flags[seq] & flag) - bool(old_flags & flag)
         became_final += (new != Outcome.PENDING) - (old_outcome != Outcome.PENDING)
     if changes:
-        connection.execute(
-            update(uploaded_row)
-            .where(columns.run_id == run_id, columns.seq == bindparam("b_seq"))
-            .values(
-                outcome=bindparam("b_outcome"),
-                outcome_reason=bindparam("b_reason"),
-                flags=bindparam("b_flags"),
-            ),
-            changes,
-        )
+        connection.execute(_SETTLE, changes)
     add_to_counters(connection, run_id, deltas.items())
     return became_final
 
@@ -108,34 +116,19 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
 def add_to_counters(connection: Connection, run_id: int, deltas: Iterable[tuple[str, int]]) -> None:
     """Change a run's counters by these amounts, creating the ones that are new."""
     values = [{"run_id": run_id, "name": name, "n": n} for name, n in deltas if n]
-    if not values:
-        return
-    statement = insert(counter)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["run_id", "name"], set_={"n": counter.c.n + statement.excluded.n}
-        ),
-        values,
-    )
+    if values:
+        connection.execute(_ADD, values)
 
 
 def _best_of_links(
     connection: Connection, run_id: int, seqs: list[int]
 ) -> tuple[dict[int, tuple[str, str | None]], dict[int, int]]:
     """Return per row the best (outcome, reason) of its tasks, and everything that any of them found."""
-    query = (
-        select(
-            column("seq", Integer), column("outcome", Text), column("reason", Text), column("flags", Integer)
-        )
-        .select_from(_TIES_BY_ROW)
-        .where(column("run_id") == run_id, column("seq").in_(seqs))
-        .order_by(column("task_no"))
-    )
     winners: dict[int, tuple[str, str | None]] = {}
     flags: dict[int, int] = defaultdict(int)
-    for seq, outcome, reason, found in connection.execute(query):
+    for seq, outcome, reason, found in connection.execute(_LINKS, {"b_run": run_id, "b_seqs": seqs}):
         flags[seq] |= found
         known = winners.get(seq)
-        if known is None or _RANK[outcome] < _RANK[known[0]]:
+        if known is None or _RANK[outcome] <= _RANK[known[0]]:
             winners[seq] = (outcome, reason)
     return winners, flags

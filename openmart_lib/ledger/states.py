@@ -16,7 +16,7 @@ class BatchState(StrEnum):
     PLANNED = "planned"  # in the ledger, not sent
     SENDING = "sending"  # claimed by a worker; what the server made of it is not known yet
     ACCEPTED = "accepted"  # the server's batch_id is stored; credits may be spent
-    COLLECTED = "collected"  # every task's last word is stored, or a person closed it (final)
+    COLLECTED = "collected"  # every task's last word is stored, or it was closed without some of them
     REFUSED = "refused"  # a definite no to this body, nothing spent (final)
     UNKNOWN = "unknown"  # sent, no clear answer; only a person or a late answer moves it on
     RESENT = "resent"  # a person sent its tasks again as a new batch
@@ -38,6 +38,7 @@ class Event(StrEnum):
     RESEND = "resend"  # a person's choice
     DROP = "drop"  # a person's choice
     FINISH = "finish"  # the last word of every task is stored, or a person closed the batch
+    REOPEN = "reopen"  # a person looks again for rows that a closed batch never gave back
     CANCEL = "cancel"  # the run was cancelled, or the batch that this one repeats turned up after all
 
 
@@ -57,6 +58,7 @@ TRANSITIONS: Final[dict[tuple[BatchState, Event], BatchState]] = {
     (BatchState.RESENT, Event.ACCEPT): BatchState.ACCEPTED,
     (BatchState.DROPPED, Event.ACCEPT): BatchState.ACCEPTED,
     (BatchState.ACCEPTED, Event.FINISH): BatchState.COLLECTED,
+    (BatchState.COLLECTED, Event.REOPEN): BatchState.ACCEPTED,
 }
 
 

@@ -12,10 +12,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from openmart_lib.api.wire import BatchCounts, Kind
-from openmart_lib.ledger import accounts, moves
+from openmart_lib.ledger import accounts, moves, searching
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import account, batch, run, task
 from openmart_lib.ledger.settling import mark_open_rows, reopen_rows
@@ -30,9 +42,51 @@ FAR_AHEAD: Final = 3600.0  # seconds; the clock was set back, or it is a 429's w
 _SENDING: Final = batch.alias("sending")
 
 
+def _is_due(now: Any) -> ColumnElement[bool]:
+    return or_(batch.c.not_before <= now, batch.c.not_before > now + FAR_AHEAD)
+
+
+def _next_run() -> Select[Any]:
+    of_run = batch.c.run_id == run.c.id
+    latest = select(func.max(batch.c.sent_at)).where(of_run).correlate(run).scalar_subquery()
+    due = _is_due(bindparam("b_now", type_=Float))
+    planned = select(batch.c.id).where(of_run, batch.c.state == BatchState.PLANNED, due)
+    return (
+        select(run.c.id, run.c.public_id, run.c.kind)
+        .where(
+            run.c.account_id == bindparam("b_account"),
+            run.c.planned_at.is_not(None),
+            run.c.paused_at.is_(None),
+            run.c.cancelled_at.is_(None),
+            exists(planned),
+        )
+        .order_by(latest.asc().nulls_first(), run.c.id)
+        .limit(1)
+    )
+
+
+# Built once: the dispatcher asks whenever a slot is free.
+_NEXT_RUN: Final = _next_run()
+_DUE: Final = (
+    select(batch.c.id, batch.c.batch_no, batch.c.search_of)
+    .where(
+        batch.c.run_id == bindparam("b_run"),
+        batch.c.state == BatchState.PLANNED,
+        _is_due(bindparam("b_now", type_=Float)),
+    )
+    .limit(1)
+)
+_OLDEST_DUE: Final = _DUE.order_by(batch.c.id)
+_NEWEST_DUE: Final = _DUE.order_by(batch.c.id.desc())
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A batch that this worker, and nobody else, may send once. ``body`` is what leaves, byte for byte."""
+    """A batch that this worker, and nobody else, may send once. ``body`` is what leaves, byte for byte.
+
+    ``attempt`` is the batch's ``attempts`` as committed by this claim: the journal's lines name it, so that a
+    ledger that knows fewer is found out to be an older copy.
+    """
 
     pk: int
     account_id: int
@@ -41,6 +95,7 @@ class Claim:
     kind: Kind
     body: bytes
     body_sha256: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,45 +110,22 @@ class Candidate:
 
 
 def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
-    """Return the next batch to send: the first one due of the run whose last submission is oldest."""
+    """Return the next batch to send: the first one due of the run whose last submission is oldest.
+
+    Parts of a search for a bad row come first, the newest of them before all: so a search comes down to
+    single rows at once, and sees early when no row is at fault.
+    """
     with ledger.read() as connection:
         if connection.execute(select(account.c.hold).where(account.c.id == account_id)).scalar() is not None:
             return None
-        latest = (
-            select(func.max(batch.c.sent_at))
-            .where(batch.c.run_id == run.c.id)
-            .correlate(run)
-            .scalar_subquery()
-        )
-        planned = select(batch.c.id).where(
-            batch.c.run_id == run.c.id,
-            batch.c.state == BatchState.PLANNED,
-            _is_due(ledger.now()),
-        )
-        chosen = connection.execute(
-            select(run.c.id, run.c.public_id, run.c.kind)
-            .where(
-                run.c.account_id == account_id,
-                run.c.planned_at.is_not(None),
-                run.c.paused_at.is_(None),
-                run.c.cancelled_at.is_(None),
-                exists(planned),
-            )
-            .order_by(latest.asc().nulls_first(), run.c.id)
-            .limit(1)
-        ).first()
+        wanted = {"b_account": account_id, "b_now": ledger.now()}
+        chosen = connection.execute(_NEXT_RUN, wanted).first()
         if chosen is None:
             return None
-        first = connection.execute(
-            select(batch.c.id, batch.c.batch_no)
-            .where(
-                batch.c.run_id == chosen.id,
-                batch.c.state == BatchState.PLANNED,
-                _is_due(ledger.now()),
-            )
-            .order_by(batch.c.id)
-            .limit(1)
-        ).one()
+        due = {"b_run": chosen.id, "b_now": ledger.now()}
+        first = connection.execute(_NEWEST_DUE, due).one()
+        if first.search_of is None:
+            first = connection.execute(_OLDEST_DUE, due).one()
         body = batch_body(connection, first.id, chosen.public_id)
     return Candidate(first.id, chosen.public_id, first.batch_no, Kind(chosen.kind), body)
 
@@ -147,7 +179,7 @@ def claim(
             http_status=None,
             detail=None,
         )
-        .returning(batch.c.run_id)
+        .returning(batch.c.run_id, batch.c.attempts)
     )
     with ledger.write() as connection:
         row = connection.execute(statement).first()
@@ -162,6 +194,7 @@ def claim(
         kind=candidate.kind,
         body=candidate.body,
         body_sha256=digest,
+        attempt=row.attempts,
     )
 
 
@@ -256,7 +289,10 @@ def release_and_hold(ledger: Ledger, pk: int, reason: Hold, *, status: int, deta
 
 
 def refuse(ledger: Ledger, pk: int, *, status: int, detail: str) -> None:
-    """Store a definite no to this body, with the server's words; nothing was created or spent."""
+    """Store a definite no to this body, with the server's words; nothing was created or spent.
+
+    A part of a search for a bad row is planned again as two halves in the same transaction.
+    """
     now = ledger.now()
     with ledger.write() as connection:
         row = moves.check(connection, pk, Event.REFUSE)
@@ -265,9 +301,10 @@ def refuse(ledger: Ledger, pk: int, *, status: int, detail: str) -> None:
             .where(batch.c.id == pk)
             .values(state=BatchState.REFUSED, answered_at=now, http_status=status, detail=detail)
         )
-        words = f"Openmart refused this batch: {detail}" if detail else "Openmart refused this batch"
+        words = searching.reason(connection, row, detail)
         rows = mark_open_rows(connection, pk, Outcome.REFUSED, words, final=True)
         append_event(connection, now, "batch_refused", run=row.run_id, batch=pk, rows=rows, status=status)
+        searching.split(ledger, connection, row, now=now)
 
 
 def lose(
@@ -328,10 +365,6 @@ def batch_body(connection: Connection, pk: int, run_id: str) -> bytes:
         decoded: dict[str, Any] = msgspec.json.decode(request)
         tasks.append(decoded | {"tracking_id": tracking_id(run_id, task_no)})
     return msgspec.json.encode(tasks)
-
-
-def _is_due(now: float) -> ColumnElement[bool]:
-    return (batch.c.not_before <= now) | (batch.c.not_before > now + FAR_AHEAD)
 
 
 def _owner_of(connection: Connection, ledger: Ledger, batch_id: str) -> Any:

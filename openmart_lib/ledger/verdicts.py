@@ -19,7 +19,7 @@ from openmart_lib.ledger.states import Outcome
 
 # Letters that differ from a plain one by a stroke, which Unicode does not take apart.
 _STROKES: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})
-_NOT_A_MAILBOX: Final = frozenset({"INVALID", "NOT_FOUND", "NONE"})
+UNUSABLE_MAILBOX: Final = frozenset({"INVALID", "NOT_FOUND", "NONE"})  # statuses of one that is dead
 
 
 class Flag(IntFlag):
@@ -46,8 +46,13 @@ class Verdict:
 
 
 def judge(kind: Kind, request: dict[str, Any], status: str, data: Any) -> list[Verdict]:
-    """Return one verdict per row that the task answers for; empty while the task is not final."""
-    persons = list(range(1, len(request.get("people", [])) + 1)) if kind is Kind.LOOKUP_PEOPLE else [0]
+    """Return one verdict per row that the task answers for; empty while the task is not final.
+
+    What a batch made by another tool asked for is not known (``{}``): any contact data counts as asked for,
+    and of several people in a task all belong to its one row.
+    """
+    people = request.get("people", []) if kind is Kind.LOOKUP_PEOPLE else []
+    persons = list(range(1, len(people) + 1)) or [0]
     if status == TaskStatus.ERRORED:
         return [Verdict(no, Outcome.ERRORED, "Openmart reported an error for this task") for no in persons]
     if status == TaskStatus.CANCELLED:
@@ -56,10 +61,9 @@ def judge(kind: Kind, request: dict[str, Any], status: str, data: Any) -> list[V
         return []
     records = read_records(kind, data)
     asked = frozenset(request.get("info_access", InfoField))  # left out, it buys both
-    if kind is not Kind.LOOKUP_PEOPLE:
+    if not people:
         every = tuple(range(1, len(records) + 1))
-        return [_verdict(kind, 0, every, records, asked)]
-    people = request["people"]
+        return [_verdict(kind, 0, every, records, asked, {} if kind is Kind.LOOKUP_PEOPLE else None)]
     owned = assign(people, records)
     return [_verdict(kind, no, tuple(owned.get(no, ())), records, asked, people[no - 1]) for no in persons]
 
@@ -126,7 +130,7 @@ def _verdict(
 
 def _flags(kind: Kind, record: Record) -> Flag:
     flags = Flag.NOTHING
-    usable = record.email and (record.email_status or "").upper() not in _NOT_A_MAILBOX
+    usable = record.email and (record.email_status or "").upper() not in UNUSABLE_MAILBOX
     if usable:
         flags |= Flag.EMAIL
         verified = record.email_verified or (

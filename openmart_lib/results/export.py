@@ -1,4 +1,7 @@
-"""Results -> files: CSV, XLSX or Parquet by the path's ending, whole or not at all, readable by us only."""
+"""Results -> files: CSV, XLSX, Parquet or JSON lines by the path's ending, whole or not at all, ours only.
+
+Every file of a run that was written is noted in the ledger with its SHA-256: the receipt lists them.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,44 @@ import io
 import re
 import time
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 
 import polars as pl
 
-from openmart_lib.errors import InputError
+from openmart_lib.errors import InputError, LedgerError
 from openmart_lib.intake.guard import guard, guard_name
 from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.ledger.exports import note_export
 from openmart_lib.ledger.overview import RunInfo
-from openmart_lib.results import join
+from openmart_lib.results import crm, join, since
 from openmart_lib.results.files import whole_file
 from openmart_lib.results.workbook import summary_sheet, write_workbook
 from openmart_lib.settings import SANDBOX
 
 Csv = Literal["excel", "plain"]
+Progress = Callable[[int, int], None]
 
-ENDINGS: Final = (".csv", ".xlsx", ".parquet")
+ENDINGS: Final = (".csv", ".xlsx", ".parquet", ".jsonl")
 _PART_BYTES: Final = 80  # of a file name's free parts; the whole must stay under 255 bytes
+_SLICE: Final = 100_000  # lines between two words on how far a text file is
 
 
 @dataclass(frozen=True, slots=True)
 class ExportInfo:
-    """A written file: ``lines`` of data in it, the uploaded ``rows`` they stand for, its SHA-256."""
+    """A written file: ``lines`` of data in it, the uploaded ``rows`` they stand for, its SHA-256.
+
+    ``noted``: whether the ledger could note it; a full disk there must not keep the results here.
+    """
 
     path: Path
     lines: int
     rows: int
     sha256: str
+    noted: bool = True
 
 
 def export_run(
@@ -46,45 +57,95 @@ def export_run(
     *,
     shape: join.Shape,
     outcomes: Collection[Outcome] | None = None,
+    rows: pl.Series | None = None,
     csv: Csv = "excel",
+    progress: Progress | None = None,
 ) -> ExportInfo:
-    """Write a run's results to a file whose ending says which kind: .csv, .xlsx or .parquet.
+    """Write a run's results to a file whose ending says which kind: .csv, .xlsx, .parquet or .jsonl.
 
     Args:
         shape: As for ``join.results``.
         outcomes: Only rows with one of these outcomes; None = all. Rows that share another row's answer have
             the outcome ``duplicate``.
+        rows: Only these uploaded rows, by number; None = all.
         csv: ``excel``: UTF-8 with byte order mark and formula guard. ``plain``: UTF-8, cells as they are.
+        progress: Told (lines written, lines in all).
 
     Raises:
         RunNotFoundError: If there is no such run.
-        InputError: If the ending is none of the three, a worksheet cannot hold it, or the file cannot be
-            written.
+        InputError: If the ending is none of these, a worksheet cannot hold it, or the file cannot be written.
     """
     _check_ending(path)
-    frame = join.results(ledger, run_id, shape)
-    if outcomes is not None:
-        frame = frame.filter(pl.col("outcome").is_in([str(outcome) for outcome in outcomes]))
-    rows = frame["row"].n_unique()
+    run = queries.run_info(ledger, run_id)  # before the rows: what becomes final meanwhile is no lie then
+    frame = _chosen(join.results(ledger, run_id, shape), outcomes, rows)
+    count = frame["row"].n_unique()
     sheet = None
     if path.suffix.lower() == ".xlsx":
-        sheet = summary_sheet(queries.run_info(ledger, run_id), shape=shape, lines=frame.height, rows=rows)
-    sha256 = write_frame(frame, path, csv=csv, summary=sheet)
-    return ExportInfo(path, frame.height, rows, sha256)
+        only = _only_words(outcomes, rows)
+        sheet = summary_sheet(run, frame, shape=shape, rows=count, only=only)
+    sha256 = write_frame(frame, path, csv=csv, summary=sheet, progress=progress)
+    noted = _note(ledger, run, frame, sha256, kind=path.suffix[1:].lower(), shape=shape, rows=count)
+    return ExportInfo(path, frame.height, count, sha256, noted)
+
+
+def export_preset(
+    ledger: Ledger,
+    run_id: str,
+    path: Path,
+    preset: str,
+    *,
+    apart: bool = False,
+    outcomes: Collection[Outcome] | None = None,
+    rows: pl.Series | None = None,
+) -> ExportInfo:
+    """Write the file that another program imports, or (``apart``) the lines that it cannot, with the reason.
+
+    Args:
+        preset: A key of ``crm.PRESETS``.
+        outcomes, rows: As for ``export_run``.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+        InputError: If the preset does not fit the run's kind, or the file cannot be written.
+    """
+    run = queries.run_info(ledger, run_id)
+    known = crm.presets_for(run.kind)
+    if preset not in known:
+        fitting = ", ".join(known) or "none"
+        raise InputError(
+            f"There is no import file {preset!r} for this kind of run. Nothing was written. "
+            f"Those that fit: {fitting}."
+        )
+    frame = _chosen(join.results(ledger, run_id, "long"), outcomes, rows)
+    parts = crm.split(frame, run, known[preset])
+    written = parts.apart if apart else parts.ready
+    sha256 = write_frame(written, path, csv="excel" if apart else "plain")
+    taken = frame if not apart else frame.clear()  # what was left out was not taken to where it is used
+    shape = "left out" if apart else "people"
+    rows_of = frame["row"].n_unique()
+    noted = _note(ledger, run, taken, sha256, kind=preset, shape=shape, rows=rows_of, of=written)
+    return ExportInfo(path, written.height, rows_of, sha256, noted)
 
 
 def write_frame(
-    frame: pl.DataFrame, path: Path, *, csv: Csv = "excel", summary: pl.DataFrame | None = None
+    frame: pl.DataFrame,
+    path: Path,
+    *,
+    csv: Csv = "excel",
+    summary: pl.DataFrame | None = None,
+    progress: Progress | None = None,
 ) -> str:
-    """Write a frame to a .csv, .xlsx or .parquet file; return its SHA-256.
+    """Write a frame to a .csv, .xlsx, .parquet or .jsonl file; return its SHA-256.
 
     Args:
         summary: A second sheet for .xlsx.
+        progress: Told (lines written, lines in all).
 
     Raises:
         InputError: As ``export_run``.
     """
     ending = _check_ending(path)
+    told = progress or (lambda done, of: None)
     try:
         with whole_file(path) as partial:
             if ending == ".parquet":
@@ -92,7 +153,9 @@ def write_frame(
             elif ending == ".xlsx":
                 write_workbook(frame, partial, summary=summary)
             else:
-                _write_csv(frame, partial, csv)
+                with partial.open("wb") as file:
+                    _write_text(frame, file, "jsonl" if ending == ".jsonl" else csv, told)
+            told(frame.height, frame.height)
             with partial.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, pl.exceptions.ComputeError) as error:  # polars' word for a full disk under Parquet
@@ -107,7 +170,7 @@ def frame_bytes(frame: pl.DataFrame, fmt: str) -> bytes:
     """Return a small frame as the bytes of a file.
 
     Args:
-        fmt: ``csv`` (for Excel, guarded), ``plain`` (CSV as it is), ``xlsx`` or ``parquet``.
+        fmt: ``csv`` (for Excel, guarded), ``plain`` (CSV as it is), ``xlsx``, ``parquet`` or ``jsonl``.
 
     Raises:
         InputError: If ``fmt`` is none of these, or a worksheet cannot hold the frame.
@@ -117,10 +180,10 @@ def frame_bytes(frame: pl.DataFrame, fmt: str) -> bytes:
         frame.write_parquet(buffer)
     elif fmt == "xlsx":
         write_workbook(frame, buffer)
-    elif fmt in ("csv", "plain"):
-        _write_csv(frame, buffer, "excel" if fmt == "csv" else "plain")
+    elif fmt in ("csv", "plain", "jsonl"):
+        _write_text(frame, buffer, "excel" if fmt == "csv" else fmt, lambda done, of: None)
     else:
-        raise InputError(f"{fmt!r} is no kind of file we write. Choose csv, plain, xlsx or parquet.")
+        raise InputError(f"{fmt!r} is no kind of file we write. Choose csv, plain, xlsx, parquet or jsonl.")
     return buffer.getvalue()
 
 
@@ -147,13 +210,67 @@ def file_name(
     return f"{prefix}{'_'.join(parts)}.{ext.lstrip('.')}"
 
 
-def _write_csv(frame: pl.DataFrame, target: Path | io.BytesIO, csv: Csv) -> None:
-    if csv == "plain":
-        frame.write_csv(target)
+def _chosen(
+    frame: pl.DataFrame, outcomes: Collection[Outcome] | None, rows: pl.Series | None
+) -> pl.DataFrame:
+    if outcomes is not None:
+        frame = frame.filter(pl.col("outcome").is_in([str(outcome) for outcome in outcomes]))
+    return frame if rows is None else frame.filter(pl.col("row").is_in(rows.cast(pl.Int64).implode()))
+
+
+def _only_words(outcomes: Collection[Outcome] | None, rows: pl.Series | None) -> str:
+    if outcomes is not None:
+        return f"Only rows with the outcome {', '.join(outcomes)}."
+    return "Only the rows that the page showed." if rows is not None else ""
+
+
+def _note(
+    ledger: Ledger,
+    run: RunInfo,
+    taken: pl.DataFrame,
+    sha256: str,
+    *,
+    kind: str,
+    shape: str,
+    rows: int,
+    of: pl.DataFrame | None = None,
+) -> bool:
+    """Note a file in the ledger; return whether that could be done."""
+    with suppress(LedgerError):
+        note_export(
+            ledger,
+            run.run_id,
+            sha256=sha256,
+            kind=kind,
+            shape=shape,
+            lines=(taken if of is None else of).height,
+            rows=rows,
+            partial=run.final_rows < run.row_count,
+        )
+        if taken.height:
+            since.note_taken(ledger, run.run_id, taken, run.row_count)
+        return True
+    return False
+
+
+def _write_text(frame: pl.DataFrame, target: BinaryIO, style: str, progress: Progress) -> None:
+    """Write CSV or JSON lines slice by slice; the first one carries the header."""
+    for start in range(0, max(1, frame.height), _SLICE):
+        part = frame.slice(start, _SLICE)
+        if style == "jsonl":
+            part.write_ndjson(target)
+        else:
+            _write_csv(part, target, style, first=start == 0)
+        progress(start + part.height, frame.height)
+
+
+def _write_csv(frame: pl.DataFrame, target: BinaryIO, style: str, *, first: bool) -> None:
+    if style == "plain":
+        frame.write_csv(target, include_header=first)
         return
     guarded = frame.with_columns(guard(pl.selectors.string())).rename(guard_name)
     # Every text in quotes: programs that guess another separator still see one cell.
-    guarded.write_csv(target, include_bom=True, quote_style="non_numeric")
+    guarded.write_csv(target, include_bom=first, include_header=first, quote_style="non_numeric")
 
 
 def _check_ending(path: Path) -> str:

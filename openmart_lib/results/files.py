@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+CUT_OFF_AFTER: Final = 3600.0  # seconds; nothing is written for so long, so its program was killed
 
 
 @contextmanager
@@ -27,3 +30,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, *, older_than: float, now: float) -> int:
+    """Delete files that were finished more than ``older_than`` seconds ago; return how many.
+
+    What is still being written is left alone until nobody can be writing it any more.
+
+    Args:
+        now: UTC seconds.
+    """
+    removed = 0
+    for path in folder.iterdir() if folder.is_dir() else ():
+        limit = CUT_OFF_AFTER if path.suffix == ".part" else older_than
+        with suppress(FileNotFoundError):  # another program swept it first
+            if path.is_file() and now - path.stat().st_mtime >= limit:
+                path.unlink()
+                removed += 1
+    return removed

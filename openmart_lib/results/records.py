@@ -1,30 +1,32 @@
-"""Records: what the answers of a run hold, flat. Kept in a Parquet file that may be deleted at any time."""
+"""Records: what the answers of a run hold, flat. Kept in Parquet files that may be deleted at any time.
+
+One file per part of at most a hundred batches, so that new answers flatten their own part only and no more
+than 10,000 payloads are in memory at once.
+"""
 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import func, select
 
 from openmart_lib.api.payload import Record
 from openmart_lib.api.wire import Kind
 from openmart_lib.ledger import Ledger, queries
-from openmart_lib.ledger.runs import run_pk
-from openmart_lib.ledger.schema import event, remote_task
 from openmart_lib.ledger.verdicts import assign
-from openmart_lib.results.files import whole_file
+from openmart_lib.results import cache
+from openmart_lib.results.derived import RECORD_FACTS, of_records
 from openmart_lib.results.flatten import FOUND_SCHEMA, flatten
 
-LAYOUT: Final = "1"  # of the Parquet file; another number makes every file stale
-_STAMP: Final = "openmart-desk"  # the Parquet file's metadata key
+LAYOUT: Final = "2"  # of the Parquet files; another number makes every file stale
 RECORD_SCHEMA: Final[dict[str, Any]] = {
     "task_no": pl.UInt32,  # null: a tracking id we did not send
     "person_no": pl.UInt32,  # 0, or 1.. in a group of people; null: fits nobody asked for
     "record_no": pl.UInt32,  # 1-based position in the answer's ``data``
     **FOUND_SCHEMA,
+    **RECORD_FACTS,
     "tracking_id": pl.String,  # as the server gave it back
     "task_id": pl.String,
     "batch_id": pl.String,
@@ -44,31 +46,45 @@ def records(ledger: Ledger, run_id: str) -> pl.DataFrame:
 
 
 def answer_lines(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """Return the records of a run, and one row with a null ``record_no`` per answer without any.
+    """Return the records of a run, and one row with a null ``record_no`` per answer without any, by task.
 
-    Read from ``<run id>.parquet`` in the results folder while that is up to date, else rebuilt.
     Columns: ``RECORD_SCHEMA``.
 
     Raises:
         RunNotFoundError: If there is no such run.
     """
-    stamp = _stamp(ledger, run_id)  # before the answers: what lands in between makes the file stale
-    path = ledger.results_dir / f"{run_id}.parquet"
-    try:
-        if pl.read_parquet_metadata(path).get(_STAMP) == stamp:
-            return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError):
-        pass  # absent, cut or not ours: derived data is rebuilt
-    lines = _build(ledger, run_id)
-    # A full disk must not hide the results.
-    with suppress(OSError, pl.exceptions.PolarsError), whole_file(path) as partial:
-        lines.write_parquet(partial, metadata={_STAMP: stamp})
-    return lines
+    lines = scan_lines(ledger, run_id).collect()
+    # Each part is in order; one with records of nobody, or with late answers, may break it.
+    return lines if lines["task_no"].is_sorted() else lines.sort("task_no", maintain_order=True)
+
+
+def scan_lines(ledger: Ledger, run_id: str) -> pl.LazyFrame:
+    """Return ``answer_lines`` unread, part after part, each in order of its tasks.
+
+    Read from ``<run id>-<part>.parquet`` in the results folder while that is up to date, else rebuilt.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+    """
+    kind = queries.run_info(ledger, run_id).kind
+    parts = [pl.LazyFrame(schema=RECORD_SCHEMA)]
+    paths = []
+    for part, stamp in _part_stamps(ledger, run_id):
+        path = ledger.results_dir / f"{run_id}-{part}.parquet"
+        paths.append(path)
+        parts.append(cache.kept(path, stamp, partial(_build, ledger, run_id, kind, part)))
+    cache.forget(ledger, run_id, keep=paths, of="-*")
+    return pl.concat(parts)
+
+
+def stamp(ledger: Ledger, run_id: str) -> str:
+    """Return a text that changes whenever an answer of this run is stored or deleted."""
+    return ",".join(f"{part}:{one}" for part, one in _part_stamps(ledger, run_id))
 
 
 def flatten_answers(answers: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Return ``ledger.queries.answers`` as lines of ``RECORD_SCHEMA``, groups of people not told apart."""
-    lines = flatten(answers["payload"].to_list(), kind)
+    lines = of_records(flatten(answers["payload"].to_list(), kind))
     origin = answers.select("task_no", "tracking_id", "task_id", "batch_id", "fetched_at")[lines["answer"]]
     flat = pl.concat([lines, origin], how="horizontal").with_columns(
         pl.lit(0, dtype=pl.UInt32).alias("person_no")
@@ -103,30 +119,26 @@ def assign_people(lines: pl.DataFrame, people: dict[int, list[dict[str, Any]]]) 
     )
 
 
-def _build(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    kind = queries.run_info(ledger, run_id).kind
-    lines = flatten_answers(queries.answers(ledger, run_id), kind)
+def _build(ledger: Ledger, run_id: str, kind: Kind, part: int) -> pl.DataFrame:
+    lines = flatten_answers(queries.answers(ledger, run_id, part=part), kind)
     if kind is not Kind.LOOKUP_PEOPLE:
         return lines
-    groups = queries.links(ledger, run_id).group_by("task_no").len().filter(pl.col("len") > 1)["task_no"]
-    if groups.is_empty():
-        return lines
-    asked = queries.requests(ledger, run_id).filter(pl.col("task_no").is_in(groups.to_list()))
+    task_nos = lines["task_no"].drop_nulls().unique().to_list()
+    ties = queries.links(ledger, run_id, task_nos=task_nos).group_by("task_no").len()
+    groups = ties.filter(pl.col("len") > 1)["task_no"].to_list()
+    asked = queries.requests(ledger, run_id, groups)
     people = {
         task_no: json.loads(request)["people"]
         for task_no, request in asked.select("task_no", "request").iter_rows()
     }
-    return assign_people(lines, people)
+    return assign_people(lines, people) if people else lines
 
 
-def _stamp(ledger: Ledger, run_id: str) -> str:
-    """Return a text that changes whenever an answer of this run is stored or deleted; two index reads."""
-    with ledger.read() as connection:
-        pk = run_pk(connection, run_id)
-        listed = connection.execute(
-            select(func.count()).select_from(remote_task).where(remote_task.c.run_id == pk)
-        ).scalar_one()
-        newest = connection.execute(
-            select(func.max(event.c.id)).where(event.c.run_id == pk, event.c.kind == "answers_stored")
-        ).scalar_one()
-    return f"{LAYOUT}:{listed}:{newest}"
+def _part_stamps(ledger: Ledger, run_id: str) -> list[tuple[int, str]]:
+    """Return the parts of a run's answers, each with a text that changes with what is in it."""
+    parts = queries.answer_parts(ledger, run_id)
+    return [
+        (part, f"{LAYOUT}:{listed}:{newest}:{at}")
+        for part, listed, newest, at in parts.select("part", "listed", "newest", "stored_at").iter_rows()
+        if newest is not None
+    ]

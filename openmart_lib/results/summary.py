@@ -10,7 +10,7 @@ import polars as pl
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, Outcome, queries
-from openmart_lib.results import join
+from openmart_lib.results import join, quality
 from openmart_lib.results.records import records
 from openmart_lib.settings import Prices
 
@@ -112,7 +112,7 @@ def funnel(rows: pl.DataFrame, kind: Kind) -> tuple[Step, ...]:
         "sent": sent,
         "completed": result.is_in(_ANSWERED),
         "matched": result == Outcome.MATCHED,
-        "with verified email": (result == Outcome.MATCHED) & join.is_verified(kind),
+        "with verified email": (result == Outcome.MATCHED) & quality.is_verified(kind),
     }
     shared = pl.col("outcome") == Outcome.DUPLICATE
     counts = [(name, *_counts(rows, reached, shared)) for name, reached in steps.items()]

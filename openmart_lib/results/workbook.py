@@ -18,6 +18,11 @@ MAX_LINES: Final = 1_048_575  # data lines under one header line; source: Excel 
 MAX_COLUMNS: Final = 16_384
 MAX_CELL: Final = 32_767  # characters, counted by Excel as UTF-16 units
 CUT_NOTE: Final = " … (cut: an Excel cell holds 32,767 characters; the CSV and Parquet files have all of it)"
+SHAPES: Final = {
+    "rows": "One line per uploaded row.",
+    "long": "One line per record found.",
+    "companies": "One line per company, its best record.",
+}
 _SAMPLED: Final = 1_000  # lines looked at for the widths
 _NARROW, _WIDE = 8.0, 44.0  # characters
 
@@ -62,29 +67,59 @@ def write_workbook(
         ) from error
 
 
-def summary_sheet(run: RunInfo, *, shape: str, lines: int, rows: int) -> pl.DataFrame:
-    """Return the second sheet: what the file is, and each outcome with its count and what it means.
+def summary_sheet(
+    run: RunInfo, frame: pl.DataFrame, *, shape: str, rows: int, only: str = ""
+) -> pl.DataFrame:
+    """Return the second sheet: what the file is, where it came from, and each outcome with its meaning.
 
     Columns: what, value, meaning (all String).
+
+    Args:
+        frame: The lines of the file.
+        rows: Uploaded rows that they stand for.
+        only: What the lines were chosen by, as a sentence; "" for all.
     """
-    pending = run.pending.total
-    facts: list[tuple[str, str, str]] = [
-        ("run", run.name, ""),
-        ("run id", run.run_id, ""),
-        ("what was asked", str(run.kind), ""),
-        ("Openmart", run.environment, "Simulated: nothing is real." if run.environment == SANDBOX else ""),
-        ("uploaded file", run.upload_name, ""),
-        ("created", _iso(run.created_at), "Times are UTC."),
-        ("finished", _iso(run.finished_at), "" if run.finished_at else "Not finished yet."),
-        ("file written", _iso(time.time()), f"{pending:,} rows still pending then." if pending else ""),
-        ("shape", shape, "One line per uploaded row." if shape == "rows" else "One line per record found."),
-        ("lines in this file", f"{lines:,}", f"They stand for {rows:,} of {run.row_count:,} uploaded rows."),
-        ("", "", ""),
-        ("uploaded rows", f"{run.row_count:,}", "The outcomes below add up to this."),
-    ]
+    facts = [*_about_run(run), ("", "", ""), *_about_file(run, frame, shape, rows, only), ("", "", "")]
+    facts.append(("uploaded rows", f"{run.row_count:,}", "The outcomes below add up to this."))
     counts = [(one, run.outcomes[one]) for one in Outcome if run.outcomes[one]]
     facts += [(str(one), f"{count:,}", SENTENCES[one]) for one, count in counts]
     return pl.DataFrame(facts, schema=dict.fromkeys(("what", "value", "meaning"), pl.String), orient="row")
+
+
+def _about_run(run: RunInfo) -> list[tuple[str, str, str]]:
+    simulated = "Simulated: nothing is real." if run.environment == SANDBOX else ""
+    unfinished = "" if run.finished_at else "Not finished yet."
+    return [
+        ("run", run.name, ""),
+        ("run id", run.run_id, ""),
+        ("what was asked", str(run.kind), ""),
+        ("Openmart", run.environment, simulated),
+        ("uploaded file", run.upload_name, f"SHA-256 {run.upload_sha256}"),
+        ("created", _iso(run.created_at), "Times are UTC."),
+        ("finished", _iso(run.finished_at), unfinished),
+    ]
+
+
+def _about_file(
+    run: RunInfo, frame: pl.DataFrame, shape: str, rows: int, only: str
+) -> list[tuple[str, str, str]]:
+    pending = run.pending.total
+    fetched = (
+        frame["fetched_at"].drop_nulls() if "fetched_at" in frame.columns else pl.Series([], dtype=pl.String)
+    )
+    batches = frame["batch_id"].n_unique() - (frame["batch_id"].null_count() > 0)
+    first, last = (str(fetched.min()), str(fetched.max())) if len(fetched) else ("", "")
+    return [
+        ("file written", _iso(time.time()), f"{pending:,} rows still pending then." if pending else ""),
+        ("shape", shape, SHAPES.get(shape, "")),
+        (
+            "lines in this file",
+            f"{frame.height:,}",
+            f"They stand for {rows:,} of {run.row_count:,} rows. {only}",
+        ),
+        ("source of what was found", f"Openmart, {run.kind}", f"{batches:,} batches; ids in the lines."),
+        ("fetched", first, f"The last answer: {last}." if last else "No answer yet."),
+    ]
 
 
 def _cut(frame: pl.DataFrame) -> pl.DataFrame:

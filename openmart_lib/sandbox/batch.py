@@ -59,7 +59,7 @@ class Batch:
 
     def task_id(self, index: int) -> str:
         """Return the id of a task. Like the real ones it only looks like a UUID."""
-        return f"{self.batch_id[:-_NUMBER_LENGTH]}{index + 1:0{_NUMBER_LENGTH}x}"
+        return join_task_id(self.batch_id, index)
 
     def status(self, index: int, now: float) -> TaskStatus:
         """Return what a task is at a moment."""
@@ -93,6 +93,11 @@ class Batch:
     def settled(self, now: float) -> bool:
         """Return whether every task has ended, so that its money no longer changes."""
         return all(end <= now for end in self.ends)
+
+
+def join_task_id(batch_id: str, index: int) -> str:
+    """Return the id of the task at an index of a batch; ``split_task_id`` takes it apart."""
+    return f"{batch_id[:-_NUMBER_LENGTH]}{index + 1:0{_NUMBER_LENGTH}x}"
 
 
 def split_task_id(task_id: str) -> tuple[str, int] | None:

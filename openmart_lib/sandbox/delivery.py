@@ -48,14 +48,14 @@ class Reply:
         """Return it for Starlette."""
         return Response(self.body, self.status, dict(self.headers), self.content_type)
 
-    def on_the_wire(self) -> bytes:
-        """Return it byte for byte, for faults that count bytes."""
+    def on_the_wire(self, connection: str = "close") -> bytes:
+        """Return it byte for byte, for faults that count or repeat bytes."""
         head = [f"HTTP/1.1 {self.status} {responses.get(self.status, 'Unknown')}"]
         head += [f"{name}: {value}" for name, value in self.headers]
         head += [
             f"content-type: {self.content_type}",
             f"content-length: {len(self.body)}",
-            "connection: close",
+            f"connection: {connection}",
         ]
         return "\r\n".join((*head, "", "")).encode("latin-1") + self.body
 
@@ -72,7 +72,7 @@ async def perform(taken: Taken, act: Callable[[], Awaitable[Reply]], error_body:
     if fault := taken.get("slow"):
         await asyncio.sleep(fault["seconds"])
     if fault := taken.get("drop_before"):
-        return _Raw(b"", reset=fault["reset"])
+        return dropped(fault)
     if fault := taken.get("redirect"):
         return Reply(fault["status"], b"", HTML_TYPE, (("location", fault["location"]),)).response()
     if fault := taken.get("status"):
@@ -97,9 +97,16 @@ def deliver(reply: Reply, taken: Taken, error_body: ErrorBody) -> Response:
         return _Raw(reply.on_the_wire()[: fault["at"]])
     if fault := taken.get("drip"):
         return _Raw(reply.on_the_wire(), over=fault["seconds"])
+    if "answer_twice" in taken:
+        return _Raw(2 * reply.on_the_wire("keep-alive"))
     if (fault := taken.get("huge")) and reply.done:
         return _huge(reply, fault)
     return reply.response()
+
+
+def dropped(fault: Fault) -> Response:
+    """Return the end of the connection, without a byte."""
+    return _Raw(b"", reset=fault["reset"])
 
 
 def _spoiled(reply: Reply, taken: Taken) -> Reply:

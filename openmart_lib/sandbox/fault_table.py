@@ -47,8 +47,9 @@ SPECS: Final[Mapping[str, FaultSpec]] = {
         values={"reset": False},
     ),
     "drop_before": FaultSpec(
-        "nothing is done; the connection ends once the request was read (reset=true: with a reset)",
-        values={"reset": False},
+        "nothing is done; the connection ends once the request was read (reset=true: with a reset; "
+        "unread=true: at once, a submission's body is not read)",
+        values={"reset": False, "unread": False},
     ),
     "cut_answer": FaultSpec(
         "done as asked, the connection ends after `at` bytes of the whole answer, headers included "
@@ -62,6 +63,9 @@ SPECS: Final[Mapping[str, FaultSpec]] = {
     "slow": FaultSpec("the answer comes `seconds` later than usual", values={"seconds": 1.0}),
     "drip": FaultSpec(
         "done as asked, the answer comes byte by byte, spread over `seconds`", values={"seconds": 5.0}
+    ),
+    "answer_twice": FaultSpec(
+        "done as asked, the answer comes twice in a row on a connection that promises to stay open"
     ),
     # the status
     "status_created": FaultSpec(
@@ -83,9 +87,19 @@ SPECS: Final[Mapping[str, FaultSpec]] = {
         values={"limit": 0},
         fits=_SUBMITS,
     ),
+    "bad_row": FaultSpec(
+        "400 with `detail` and nothing created, whenever one of the tasks is about `domain` or one under it",
+        times=None,
+        values={"domain": "bad.example", "detail": "Domain is required"},
+        fits=_SUBMITS,
+    ),
     "not_found_once": FaultSpec("404 for an id that exists", on="task", fits=("any", "reads", *READS)),
     # the body of an answer to something that was done as asked
     "no_batch_id": FaultSpec("created, but the answer holds no batch_id", fits=_SUBMITS),
+    "stale_batch_id": FaultSpec(
+        "created, but the answer holds the batch_id of the first batch, as a cache would give it",
+        fits=_SUBMITS,
+    ),
     "invalid_json": FaultSpec("done as asked, the answer is text that is not JSON"),
     "truncated_json": FaultSpec(
         "done as asked, the answer is complete HTTP around the first half of the JSON"
@@ -138,6 +152,11 @@ SPECS: Final[Mapping[str, FaultSpec]] = {
     ),
     "foreign_tracking_id": FaultSpec(
         "the task comes with a tracking_id nobody sent", on="task", fits=("task",)
+    ),
+    "other_task": FaultSpec(
+        "the answer is that of the batch's first task, as a cache would mix them up",
+        on="task",
+        fits=("task",),
     ),
     "data_null": FaultSpec("a COMPLETED task has data null", on="task", fits=("task",)),
 }

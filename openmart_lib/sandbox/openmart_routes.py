@@ -27,8 +27,8 @@ from openmart_lib.api.wire import (
 )
 from openmart_lib.sandbox.batch import Batch
 from openmart_lib.sandbox.checks import RefusalError, read_tasks
-from openmart_lib.sandbox.delivery import Reply, json_reply, perform
-from openmart_lib.sandbox.faults import Taken
+from openmart_lib.sandbox.delivery import Reply, dropped, json_reply, perform
+from openmart_lib.sandbox.faults import Fault, Taken
 from openmart_lib.sandbox.simulation import Simulation, bearer, usable
 from openmart_lib.sandbox.store import CreditLimitError
 from openmart_lib.sandbox.world import find
@@ -79,9 +79,11 @@ class _Openmart:
     async def submit(self, kind: Kind, request: Request) -> Response:
         """Wait as long as the real route does, then check the key, the body and the credits, then create."""
         self._sim.traffic.count(kind)
+        taken = self._sim.faults.take("submit", kind)
+        if (fault := taken.get("drop_before")) and fault["unread"]:
+            return dropped(fault)
         body = await request.body()
         self._sim.traffic.keep(kind, body)
-        taken = self._sim.faults.take("submit", kind)
         # The body is read first: a client that hangs up during the wait does not undo its submission.
         await asyncio.sleep(self._sim.timing.submit)
         return await perform(taken, partial(self._submit, kind, request, body, taken), openmart_error)
@@ -93,6 +95,8 @@ class _Openmart:
         limit = taken["credits_limit"]["limit"] if "credits_limit" in taken else math.inf
         try:
             tasks = read_tasks(kind, body)
+            if "bad_row" in taken:
+                _refuse_bad_row(tasks, taken["bad_row"])
             batch = await self._sim.store.create(
                 kind, tasks, team=team, window=self._sim.timing.task, limit=limit
             )
@@ -102,7 +106,8 @@ class _Openmart:
             return _error(402)
         except OSError:
             return _error(500)
-        answer: dict[str, Any] = {"batch_id": batch.batch_id} if "no_batch_id" not in taken else {}
+        told = next(iter(self._sim.store.batches)) if "stale_batch_id" in taken else batch.batch_id
+        answer: dict[str, Any] = {"batch_id": told} if "no_batch_id" not in taken else {}
         answer |= {"submit_for": _SUBMIT_FOR[kind], "status": batch.counts(-math.inf)}
         return json_reply(answer)
 
@@ -154,6 +159,8 @@ class _Openmart:
         if found is None or found[0].team != team:
             return _error(404, "task not found")
         batch, index = found
+        if "other_task" in taken:
+            index, task_id = 0, batch.task_id(0)
         status = batch.status(index, self._sim.now(taken))
         sent = self._sim.store.request(batch, index)
         answer: dict[str, Any] = {"task_id": task_id, "status": status}
@@ -202,6 +209,12 @@ def _team(request: Request) -> str | Reply:
 
 def _error(status: int, detail: str = "") -> Reply:
     return Reply(status, openmart_error(status, detail))
+
+
+def _refuse_bad_row(tasks: list[dict[str, Any]], fault: Fault) -> None:
+    domain = fault["domain"]
+    if any(task["domain"] == domain or task["domain"].endswith(f".{domain}") for task in tasks):
+        raise RefusalError(fault["detail"])
 
 
 def _spoiled_counts(counts: BatchCounts, taken: Taken) -> BatchCounts:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from openmart_lib.errors import ConfigError
 
 _KEEP_ALIVE: Final = 75  # seconds; long, so that a pooled connection is rarely closed under a request
+_TURNS_TO_CONNECT: Final = 3  # of asyncio's loop, from accepting a connection to its protocol
 _START_PATIENCE: Final = 10.0  # seconds
 
 
@@ -51,6 +52,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        for _ in range(_TURNS_TO_CONNECT):  # a connection just accepted is in no list yet
+            await asyncio.sleep(0)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)  # lets every connection learn that it is gone

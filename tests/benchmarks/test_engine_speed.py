@@ -24,8 +24,8 @@ import requests
 
 from openmart_lib.api import OpenmartClient, RetryPolicy
 from openmart_lib.api.wire import Kind
-from openmart_lib.engine import Supervisor, key_fingerprint
-from openmart_lib.ledger import Ledger, RunState, open_ledger, queries
+from openmart_lib.engine import key_fingerprint, worker_status
+from openmart_lib.ledger import BatchState, Ledger, RunState, open_ledger, queries
 from openmart_lib.ledger.runs import NewRun, plan_run
 from openmart_lib.settings import Settings
 
@@ -111,33 +111,126 @@ def reads_per_second(url: str, seconds: float = 3.0) -> float:
     return total / seconds
 
 
+def requests_seen(url: str) -> dict[str, int]:
+    """Return how many requests of each kind the sandbox has had."""
+    seen: dict[str, int] = requests.get(f"{url}/_sandbox/requests", timeout=30).json()["requests"]
+    return seen
+
+
+@contextmanager
+def worker_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker as the dashboard does, in a process of its own; it is idle when the block begins."""
+    values = {
+        "OPENMART_DATA_DIR": str(settings.data_dir),
+        "OPENMART_SANDBOX_SPEED": str(settings.sandbox_speed),
+        "OPENMART_SUBMIT_CONCURRENCY": str(settings.submit_concurrency),
+    }
+    command = [sys.executable, "-m", "openmart_lib.engine"]
+    process = subprocess.Popen(command, env={**os.environ, **values}, stdin=subprocess.PIPE)
+    try:
+        while not worker_status(settings).alive:
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def lower_bound(tasks: int, slots: int, rate: float) -> float:
+    batches = math.ceil(tasks / 100)
+    rounds = math.ceil(batches / slots)
+    last = tasks - 100 * slots * (rounds - 1)
+    return max(
+        SUBMIT_SECONDS + PROCESS_SECONDS + tasks / rate,
+        SUBMIT_SECONDS * rounds + PROCESS_SECONDS + last / rate,
+    )
+
+
+def until_done(ledger: Ledger, run_id: str) -> float:
+    """Wait for a run to be done; return the seconds it took from now."""
+    started = time.monotonic()
+    while queries.run_info(ledger, run_id).state is not RunState.DONE:
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
 @pytest.mark.parametrize("slots", [4, 16])
 def test_a_run_takes_hardly_longer_than_the_lower_bound(tmp_path: Path, slots: int) -> None:
     settings = Settings(data_dir=tmp_path / "data", sandbox_speed=20, submit_concurrency=slots)
     with separate_sandbox(settings.sandbox_dir, submit=SUBMIT_SECONDS, process=PROCESS_SECONDS) as url:
         rate = reads_per_second(url)
         ledger = open_ledger(settings)
-        run_id = plan(ledger, settings, TASKS)
-        before = requests.get(f"{url}/_sandbox/requests", timeout=10).json()
-        started = time.monotonic()
-        with Supervisor(settings):
-            while queries.run_info(ledger, run_id).state is not RunState.DONE:
-                time.sleep(0.1)
-            wall = time.monotonic() - started
-        after = requests.get(f"{url}/_sandbox/requests", timeout=10).json()
+        with worker_process(settings):
+            run_id = plan(ledger, settings, TASKS)
+            before = requests_seen(url)
+            wall = until_done(ledger, run_id)
+        after = requests_seen(url)
         info = queries.run_info(ledger, run_id)
         ledger.close()
 
-    batches = math.ceil(TASKS / 100)
-    rounds = math.ceil(batches / slots)
-    last = TASKS - 100 * slots * (rounds - 1)
-    bound = max(
-        SUBMIT_SECONDS + PROCESS_SECONDS + TASKS / rate,
-        SUBMIT_SECONDS * rounds + PROCESS_SECONDS + last / rate,
-    )
+    bound = lower_bound(TASKS, slots, rate)
     print(
         f"\nC={slots}: {TASKS:,} tasks in {wall:.1f} s, lower bound {bound:.1f} s, ratio {wall / bound:.2f}; "
-        f"G={rate:,.0f} reads/s, load {os.getloadavg()[0]:.1f}; requests before {before}, after {after}"
+        f"G={rate:,.0f} reads/s, load {os.getloadavg()[0]:.1f}; "
+        f"{(after['status'] - before['status']) / TASKS:.3f} status GETs a task"
     )
     assert sum(info.outcomes.values()) == TASKS
     assert info.pending.total == 0
+
+
+@pytest.mark.parametrize("open_posts", [False, True], ids=["all sent", "submissions open"])
+def test_a_killed_run_takes_hardly_longer_than_what_remained(tmp_path: Path, open_posts: bool) -> None:
+    slots = 16
+    settings = Settings(data_dir=tmp_path / "data", sandbox_speed=20, submit_concurrency=slots)
+    with separate_sandbox(settings.sandbox_dir, submit=SUBMIT_SECONDS, process=PROCESS_SECONDS) as url:
+        rate = reads_per_second(url)
+        ledger = open_ledger(settings)
+        with worker_process(settings) as process:
+            run_id = plan(ledger, settings, TASKS)
+            wanted = 50 if open_posts else 0
+            while True:
+                batches = queries.run_info(ledger, run_id).batches
+                unsent = batches[BatchState.PLANNED] + batches[BatchState.SENDING]
+                if unsent <= wanted:
+                    break
+                time.sleep(0.01)
+            process.kill()
+        info = queries.run_info(ledger, run_id)
+        unread, unsent = info.pending.total, info.batches[BatchState.PLANNED]
+        rounds = math.ceil(unsent / slots)
+        submitting = SUBMIT_SECONDS * rounds + (PROCESS_SECONDS if unsent else 0.0)
+        bound = max(submitting, unread / rate)
+        with worker_process(settings):
+            wall = until_done(ledger, run_id)
+        info = queries.run_info(ledger, run_id)
+        ledger.close()
+
+    print(
+        f"\nkilled with {unread:,} rows to go in {unsent} unsent batches and others: resumed in {wall:.1f} s, "
+        f"lower bound {bound:.1f} s, ratio {wall / bound:.2f}; "
+        f"{info.batches[BatchState.UNKNOWN]} batches unknown; load {os.getloadavg()[0]:.1f}"
+    )
+    assert info.pending.total == 0
+
+
+def test_storing_costs_little_beside_fetching(tmp_path: Path) -> None:
+    count = 3_000
+    settings = Settings(data_dir=tmp_path / "data", sandbox_speed=20, submit_concurrency=16)
+    with separate_sandbox(settings.sandbox_dir, submit=0.0, process=4.0) as url:
+        fault = {"name": "slow", "on": "task", "times": None, "seconds": 0.05}
+        requests.post(f"{url}/_sandbox/faults", json=fault, timeout=10).raise_for_status()
+        alone = reads_per_second(url, seconds=5.0)
+        ledger = open_ledger(settings)
+        with worker_process(settings):
+            run_id = plan(ledger, settings, count)
+            until_done(ledger, run_id)
+        times = queries.batches(ledger, run_id)
+        ledger.close()
+
+    spans = times.select(first=pl.col("ready_at").min(), last=pl.col("collected_at").max()).row(0)
+    stored = count / (spans[1] - spans[0])
+    print(
+        f"\n50 ms: {alone:,.0f} tasks/s read, {stored:,.0f} tasks/s read and stored, "
+        f"{stored / alone:.1%}; load {os.getloadavg()[0]:.1f}"
+    )
+    assert times["open_tasks"].sum() == 0

@@ -261,7 +261,7 @@ def new_run(
     rig: Rig, number: int, domains: Sequence[str], per_batch: int, kind: Kind, rejected: int
 ) -> NewRun:
     """Return what Confirm would write for these companies."""
-    tasks = [(no, json.dumps(_request(kind, domain)), domain) for no, domain in enumerate(domains, 1)]
+    tasks = [(no, json.dumps(a_request(kind, domain)), domain) for no, domain in enumerate(domains, 1)]
     rows = [
         (no, no + 1, "accepted", None, None, domain, "Owner", None) for no, domain in enumerate(domains, 1)
     ]
@@ -303,7 +303,8 @@ def new_run(
     )
 
 
-def _request(kind: Kind, domain: str) -> dict[str, Any]:
+def a_request(kind: Kind, domain: str) -> dict[str, Any]:
+    """Return a task about a company, without its tracking id."""
     request: dict[str, Any] = {"domain": domain}
     both = {"info_access": ["EMAIL", "PHONE"]}
     match kind:

@@ -15,6 +15,7 @@ from openmart_lib.engine.submit import take_over
 from openmart_lib.ledger import Hold, queries, submissions
 from openmart_lib.ledger.decisions import drop_batch, resend_batch
 from openmart_lib.ledger.journal import FILE_NAME, Journal, read_journal
+from openmart_lib.ledger.runs import resume_run
 
 
 class Killed(BaseException):
@@ -326,4 +327,39 @@ def test_an_answer_that_cannot_be_written_down_for_an_unknown_reason_does_not_ke
     rig.settle()
 
     assert rig.states(run_id) == ["collected"], "the journal has the id"
+    assert_truth(rig.sandbox, rig.ledger)
+
+
+def _cut_at(rig: Rig, at: int) -> str:
+    """Submit one batch whose answer ends after so many bytes; return what the ledger makes of it."""
+    if rig.account().waits_for_person:  # five in doubt, one after the other
+        resume_run(rig.ledger, queries.newest_run_id(rig.ledger))
+    rig.sandbox.faults.add("cut_answer", at=at)
+    run_id = rig.plan(1)
+    posts = rig.posts()
+    rig.until(lambda: rig.states(run_id)[0] in ("unknown", "accepted", "refused"))
+    rig.pass_time(60)
+    assert rig.posts() == posts + 1, "whatever came back, it is not sent again"
+    return str(rig.states(run_id)[0])
+
+
+@pytest.mark.parametrize("at", [1, 9, 16, 40, 100, 130, 170, -2])
+def test_an_answer_cut_at_some_byte_leaves_its_batch_unknown(rig: Rig, at: int) -> None:
+    assert _cut_at(rig, at) == "unknown"
+
+    seen = rig.batch(queries.newest_run_id(rig.ledger))["detail"]
+    assert "cut off" in seen or "connection broke" in seen or "without a batch id" in seen, seen
+    assert_truth(rig.sandbox, rig.ledger)
+
+
+@pytest.mark.slow
+def test_an_answer_cut_at_any_byte_leaves_its_batch_unknown_and_a_whole_one_is_accepted(rig: Rig) -> None:
+    at = 0
+    while _cut_at(rig, at) == "unknown":
+        at += 1
+        assert at < 2000
+
+    rig.until(lambda: rig.idle, step=False)
+    assert at > 200, "every byte of head and body but the last was missing once"
+    assert len(rig.sandbox.journal()) == at + 1
     assert_truth(rig.sandbox, rig.ledger)

@@ -10,9 +10,9 @@ from engine_oracle import assert_truth
 from engine_rig import Rig
 from sqlalchemy.exc import OperationalError
 
-from openmart_lib.engine.submit import replay
-from openmart_lib.ledger import accounts, submissions
+from openmart_lib.ledger import accounts, place, submissions
 from openmart_lib.ledger.journal import FILE_NAME
+from openmart_lib.ledger.replay import replay
 
 
 def test_a_dispatcher_that_is_told_to_stop_while_it_claims_waits_for_the_post_of_that_claim(
@@ -117,6 +117,22 @@ def test_a_worker_that_starts_reads_a_long_journal_with_one_question_to_the_ledg
     asked: list[Any] = []
     monkeypatch.setattr(submissions, "accept_by_number", lambda *given: asked.append(given))
 
-    assert replay(rig.ledger, rig.ledger.folder / FILE_NAME) == 0
+    assert replay(rig.ledger, rig.ledger.folder / FILE_NAME).accepted == 0
 
     assert rig.states(run_id) == ["collected"] * 4 and asked == []
+
+
+def test_a_ledger_that_stands_in_the_way_keeps_everything_from_being_sent_until_it_does_not(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = rig.plan(3)
+    with monkeypatch.context() as nearly_full:
+        nearly_full.setattr(place, "ROOM_TO_SUBMIT", 10**18)
+        rig.start_worker(slots=1)
+        for _ in range(3):
+            rig.dispatcher.step()
+        assert rig.posts() == 0 and rig.states(run_id) == ["planned"]
+        assert caplog.text.count("The disk is nearly full") == 1
+
+    rig.settle()
+    assert rig.states(run_id) == ["collected"]

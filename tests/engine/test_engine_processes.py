@@ -188,7 +188,7 @@ def test_a_stopped_worker_keeps_its_lock_and_is_shown_as_not_responding_until_it
     wait_for(lambda: len(live.sandbox.journal()) == 1)
     time.sleep(0.2)
 
-    beat.write_text(json.dumps(told | {"at": time.time() - NOT_RESPONDING - 1}))
+    beat.write_text(json.dumps(told | {"monotonic": time.monotonic() - NOT_RESPONDING - 1}))
     status = worker_status(live.settings)
     assert status.alive and not status.responding and status.pid == stopped.pid
     assert live.states(run_id) == ["sending"], "nobody takes over"

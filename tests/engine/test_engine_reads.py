@@ -136,6 +136,33 @@ def test_a_filter_that_always_fails_does_not_keep_the_listed_tasks_from_being_co
     assert_truth(rig.sandbox, rig.ledger)
 
 
+def test_why_tasks_cannot_be_read_is_said_on_their_batch_until_they_can(rig: Rig) -> None:
+    run_id = rig.plan(3)
+    rig.sandbox.faults.add("status", on="task", status=500, times=None)
+
+    rig.until(lambda: rig.batch(run_id)["read_error"] is not None)
+
+    assert "tasks could not be read: Openmart failed to answer (HTTP 500" in rig.batch(run_id)["read_error"]
+    rig.sandbox.faults.clear()
+    rig.settle()
+    assert rig.states(run_id) == ["collected"] and rig.batch(run_id)["read_error"] is None
+    assert_truth(rig.sandbox, rig.ledger)
+
+
+def test_a_task_for_which_another_ones_answer_comes_is_asked_for_again_and_never_missing(rig: Rig) -> None:
+    run_id = rig.plan(3)
+    rig.sandbox.faults.add("other_task", times=None)
+
+    rig.pass_time(1000)
+    assert queries.answers(rig.ledger, run_id).height == 1 and "missing" not in rig.outcomes(run_id)
+    rig.sandbox.faults.clear()
+    rig.settle()
+
+    assert queries.answers(rig.ledger, run_id).height == 3
+    assert "pending" not in rig.outcomes(run_id) and "missing" not in rig.outcomes(run_id)
+    assert_truth(rig.sandbox, rig.ledger)
+
+
 def test_a_task_that_no_list_ever_names_is_missing_ten_minutes_after_ready_and_not_before(rig: Rig) -> None:
     run_id = rig.plan(5)
     rig.sandbox.faults.add("ids_shrink", times=None)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
@@ -24,6 +28,11 @@ SITES = ["acme.com", "https://www.beta.de/x", "gamma.co.uk", "delta.fr", "eps.io
 MAILS = ["a@acme.com", "b@beta.de", "c@gamma.co.uk", "d@delta.fr", "e@eps.io", "f@zeta.it"]
 WORDS = ["one", "two", "three", "four", "five", "six"]
 PEOPLE = [f"https://www.linkedin.com/in/p{number}" for number in range(6)]
+NAMES = ["Ana Silva", "Bob Ray", "Carla Bruni", "Dan Kim", "Eva Meier", "Felix Roth"]
+COMPANIES = ["Blue Bottle", "Acme Inc", "Red Bull", "Blue Origin", "Big Lots", "Best Buy"]
+LINKED_COMPANIES = [f"https://www.linkedin.com/company/c{number}" for number in range(6)]
+PHONES = [f"+1 (415) 555-01{number:02}" for number in range(6)]
+COUNTRIES = ["Germany", "US", "Frankreich", "España", "UK", "日本"]
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(6)]
 
 
@@ -67,10 +76,18 @@ def frame(**columns: list[str]) -> pl.DataFrame:
         ("País", "country"),
         ("LinkedIn Profile URL", "linkedin_url"),
         ("Tech stack", "tech_type"),
+        ("Full Name", "full_name"),
+        ("contact_name", "full_name"),
+        ("Ansprechpartner", "full_name"),
+        ("Nom et prénom", "full_name"),
+        ("ФИО", "full_name"),
+        ("Website (URL)", "domain"),
+        ("E-Mail [work]", "domain"),
     ],
 )
 def test_names_are_understood_whatever_their_spelling_and_language(name, field):
-    content = {"domain": SITES, "linkedin_url": PEOPLE}.get(field, WORDS)
+    content = {"domain": SITES, "linkedin_url": PEOPLE, "full_name": NAMES}.get(field, WORDS)
+    content = MAILS if name.startswith("E-Mail") else content
 
     guess = guess_mapping(frame(**{name: content}), None)
 
@@ -123,6 +140,178 @@ def test_a_website_column_that_holds_none_is_not_taken_for_one():
     assert guess_mapping(frame(Website=["yes", "no"] * 5), Kind.FIND_PEOPLE).mapping == {}
 
 
+def test_a_website_column_that_holds_few_is_asked_about_and_says_what_it_holds():
+    guess = guess_mapping(frame(Website=NAMES * 2 + ["acme.com", "beta.de"]), Kind.FIND_PEOPLE)
+
+    assert guess.mapping == {"domain": ["Website"]}
+    assert guess.doubtful == {"domain"} and guess.confidence["domain"] < STRONG
+    assert guess.reasons["domain"] == (
+        "“Website”: named like a website or domain, but only 14 % of its cells look like domains; "
+        "86 % of its cells look like people's names."
+    )
+
+
+def test_a_name_that_its_cells_contradict_is_not_taken_and_says_why():
+    guess = guess_mapping(frame(Website=NAMES), Kind.FIND_PEOPLE)
+
+    assert guess.mapping == {}
+    assert "only 0 % of its cells look like domains" in guess.reasons["domain"]
+    assert "people's names" in guess.reasons["domain"]
+
+
+def test_sure_guesses_say_why_and_are_not_doubtful():
+    guess = guess_mapping(frame(**{"Company URL": SITES}, Email=MAILS), Kind.FIND_PEOPLE)
+
+    assert guess.doubtful == frozenset()
+    assert guess.reasons["domain"] == (
+        "“Company URL”: named like a website or domain, 100 % of its cells look like domains. "
+        "Then “Email”: named like an e-mail address, 100 % of its cells look like e-mail addresses, whose domain counts."
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "field"),
+    [
+        (SITES, Kind.FIND_PEOPLE, "domain"),
+        (MAILS, Kind.FIND_PEOPLE, "domain"),
+        (PEOPLE, Kind.LOOKUP_PEOPLE, "linkedin_url"),
+        (NAMES, Kind.LOOKUP_PEOPLE, "full_name"),
+        (COUNTRIES, Kind.FIND_PEOPLE, "country"),
+        (IDS, None, "entity_id"),
+        (
+            ["Acme Inc", "Beta GmbH", "Gamma Ltd.", "Delta", "Eps S.p.A.", "Zeta LLC"],
+            Kind.FIND_PEOPLE,
+            "company_name",
+        ),
+    ],
+)
+def test_a_column_without_a_name_is_found_by_its_cells_and_asked_about(cells, kind, field):
+    guess = guess_mapping(frame(column_1=cells, column_2=[str(number) for number in range(6)]), kind)
+
+    assert guess.mapping == {field: ["column_1"]}
+    assert guess.doubtful == {field}
+    assert guess.reasons[field].startswith("“column_1”: it has no name, ")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [PHONES, LINKED_COMPANIES, WORDS, ["1", "2", "3", "4", "5", "6"], ["CA", "NY", "TX", "WA", "FL", "OH"]],
+)
+def test_cells_that_are_none_of_ours_are_left_alone_without_a_name(cells):
+    assert guess_mapping(frame(column_1=cells), None).mapping == {}
+
+
+def test_first_and_last_names_without_a_header_stand_beside_each_other():
+    first, last = zip(*(name.split() for name in NAMES), strict=True)
+
+    guess = guess_mapping(
+        frame(column_1=SITES, column_2=list(first), column_3=list(last)), Kind.LOOKUP_PEOPLE
+    )
+
+    assert guess.mapping == {"domain": ["column_1"], "first_name": ["column_2"], "last_name": ["column_3"]}
+    assert guess.doubtful == {"domain", "first_name", "last_name"}
+
+
+def test_a_company_column_of_domains_gives_the_domain():
+    guess = guess_mapping(frame(Company=SITES), Kind.FIND_PEOPLE)
+
+    assert guess.mapping == {"domain": ["Company"]} and guess.doubtful == {"domain"}
+    assert (
+        guess.reasons["domain"]
+        == "“Company”: named like a company name, but 100 % of its cells look like domains."
+    )
+
+
+def test_links_to_company_pages_are_nobodys_linkedin_link():
+    assert "linkedin_url" not in guess_mapping(frame(LinkedIn=LINKED_COMPANIES), Kind.LOOKUP_PEOPLE).mapping
+
+
+def test_a_first_name_column_of_full_names_is_a_full_name():
+    guess = guess_mapping(frame(Nombre=NAMES, Web=SITES), Kind.LOOKUP_PEOPLE)
+
+    assert guess.mapping == {"domain": ["Web"], "full_name": ["Nombre"]}
+    assert guess.doubtful == {"full_name"}
+
+
+def test_a_full_name_is_not_asked_for_where_first_and_last_are_known():
+    upload = frame(**{"Full name": NAMES, "First name": WORDS, "Last name": WORDS})
+
+    assert set(guess_mapping(upload, Kind.LOOKUP_PEOPLE).mapping) == {"first_name", "last_name"}
+
+
+def test_name_is_a_persons_where_the_cells_are_people_and_a_companys_where_they_are_not():
+    people, companies = frame(Name=NAMES, Website=SITES), frame(Name=COMPANIES, Website=SITES)
+
+    assert guess_mapping(people, Kind.LOOKUP_PEOPLE).mapping["full_name"] == ["Name"]
+    assert "company_name" not in guess_mapping(people, Kind.FIND_PEOPLE).mapping
+    assert guess_mapping(companies, Kind.FIND_PEOPLE).mapping["company_name"] == ["Name"]
+    assert "full_name" not in guess_mapping(companies, Kind.LOOKUP_PEOPLE).mapping
+
+
+def test_blank_cells_and_placeholders_do_not_speak_against_a_name():
+    guess = guess_mapping(frame(Website=["n/a", "", "-", "none"] * 5 + SITES), Kind.FIND_PEOPLE)
+
+    assert guess.confidence["domain"] >= STRONG
+    assert guess.samples["Website"] == ["n/a", "-", "none"]
+
+
+def test_an_empty_column_is_asked_about():
+    guess = guess_mapping(frame(Website=SITES, Country=[""] * 6), Kind.FIND_PEOPLE)
+
+    assert guess.doubtful == {"country"} and "it is empty" in guess.reasons["country"]
+
+
+def test_a_column_filled_only_far_down_is_seen():
+    upload = frame(Web=SITES * 2_000, Late=[""] * 11_980 + ["x@acme.com"] * 20)
+
+    guess = guess_mapping(upload, Kind.FIND_PEOPLE)
+
+    assert guess.mapping["domain"] == ["Web", "Late"] and guess.samples["Late"] == ["x@acme.com"]
+
+
+def test_a_million_rows_of_thirty_columns_are_guessed_from_a_sample():
+    rows = pl.DataFrame({"seq": pl.int_range(1_000_000, eager=True, dtype=pl.UInt32)}).with_columns(
+        file_line="seq",
+        Website=pl.lit("acme.com"),
+        **{f"c{number}": pl.lit("some text") for number in range(29)},
+    )
+    guess_mapping(rows.head(10), None)  # reads the word lists
+
+    start = time.perf_counter()
+    guess = guess_mapping(rows, None)
+
+    assert time.perf_counter() - start < 3
+    assert guess.mapping == {"domain": ["Website"]}
+
+
+HEADERS = st.sampled_from(
+    ["Website", "Name", "E-Mail", "Vorname", "Nom", "Country", "LinkedIn", "x", "", "Contact", "id"]
+)
+CELLS = st.one_of(
+    st.sampled_from([*SITES, *MAILS, *PEOPLE, *NAMES, *PHONES, *COUNTRIES, "n/a", ""]), st.text(max_size=12)
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    columns=st.lists(st.tuples(HEADERS, st.lists(CELLS, min_size=7, max_size=7)), min_size=1, max_size=5),
+    kind=st.sampled_from([*Kind, None]),
+)
+def test_whatever_a_list_holds_a_guess_names_its_columns_once_and_says_why(columns, kind):
+    table = pl.DataFrame(
+        [pl.Series(f"{name}{place}" if place else name, cells) for place, (name, cells) in enumerate(columns)]
+    )
+    upload = upload_from_frame(table).frame
+
+    guess = guess_mapping(upload, kind)
+
+    used = [column for field, names in guess.mapping.items() for column in names]
+    assert set(used) <= set(uploaded_columns(upload)) and len(used) == len(set(used))
+    assert guess.confidence.keys() == guess.mapping.keys() <= guess.reasons.keys()
+    assert all(0.7 <= score <= 1 for score in guess.confidence.values())
+    assert guess.doubtful == {field for field, score in guess.confidence.items() if score < STRONG}
+
+
 def test_only_the_kinds_own_fields_are_guessed():
     upload = frame(Website=SITES, **{"First name": WORDS, "Last name": WORDS, "Title": WORDS})
 
@@ -147,6 +336,8 @@ def test_the_goal_follows_from_the_columns():
     assert suggest_kind(frame(Website=SITES, Vorname=WORDS, Nachname=WORDS)) is Kind.LOOKUP_PEOPLE
     assert suggest_kind(frame(Website=SITES, Vorname=WORDS)) is Kind.FIND_PEOPLE
     assert suggest_kind(frame(Website=SITES)) is Kind.FIND_PEOPLE
+    assert suggest_kind(frame(Website=SITES, **{"Contact name": NAMES})) is Kind.LOOKUP_PEOPLE
+    assert suggest_kind(frame(Website=SITES, Name=COMPANIES)) is Kind.FIND_PEOPLE
 
 
 @pytest.mark.parametrize(
@@ -167,6 +358,10 @@ def test_a_mapping_that_does_not_fit_is_refused_and_names_the_field(mapping, kin
         check_mapping(frame(Web=SITES, First=WORDS), mapping, kind)
 
     assert refusal.value.column == field
+
+
+def test_a_full_name_stands_in_for_first_and_last():
+    check_mapping(frame(Web=SITES, Who=NAMES), {"domain": ["Web"], "full_name": ["Who"]}, Kind.LOOKUP_PEOPLE)
 
 
 def test_what_an_option_can_give_needs_no_column():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -113,6 +116,65 @@ def test_spreadsheets_give_their_sheets_and_first_rows_or_a_clear_refusal(case):
     assert list(upload.format.sheets) == case["sheets"]
     for row, expected in zip(upload.frame.rows(), filled(first_rows), strict=False):
         assert [shown(cell) for cell in row[2 : 2 + len(expected)]] == [plain(cell) for cell in expected]
+
+
+# The expectation of location_coordinates is of another file (another number, no list of rows).
+SPECTRUM = [
+    path
+    for path in sorted((TESTDATA / "csv" / "csv-spectrum").glob("*.csv"))
+    if path.stem != "location_coordinates"
+]
+
+
+@pytest.mark.parametrize("path", SPECTRUM, ids=lambda path: path.stem)
+def test_every_cell_of_the_csv_spectrum_is_as_its_authors_expect(path):
+    expected = json.loads(path.with_suffix(".expected.json").read_text("utf-8"))
+
+    upload = read_upload(path.read_bytes(), path.name, header_row=1)
+
+    rows = upload.frame.drop("seq", "file_line").fill_null("").to_dicts()
+    # Some expectations have LF where their file has CR LF inside a cell; we keep what is written.
+    assert [{name: cell.replace("\r\n", "\n") for name, cell in row.items()} for row in rows] == [
+        {name: cell.replace("\r\n", "\n") for name, cell in row.items()} for row in expected
+    ]
+
+
+def test_scores_of_every_set():
+    """Printed with ``-s``: files read as their authors expect, on purpose otherwise, or refused."""
+    table: Counter[tuple[str, str]] = Counter()
+    for case in CSV_CASES + SHEET_CASES:
+        name = case["file"]
+        corpus = (
+            name.removeprefix("xlsx/").split("/")[0] if case in CSV_CASES else f"sheets {name.split('/')[1]}"
+        )
+        table[corpus, fate_of(case)] += 1
+
+    for (corpus, fate), count in sorted(table.items()):
+        sys.stdout.write(f"  {corpus:<20}{fate:<26}{count:>4}\n")
+    assert {fate for _, fate in table} <= {
+        "as expected",
+        "better, and why is said",
+        "refused: no rows",
+        "refused: locked",
+    }
+    assert table.total() == len(CSV_CASES) + len(SHEET_CASES)
+
+
+def fate_of(case: dict[str, Any]) -> str:
+    """Return how a file was read, by the expectations that the tests above check one by one."""
+    name = case["file"]
+    path = TESTDATA / name if (TESTDATA / name).exists() else TESTDATA / "csv" / name
+    try:
+        upload = read_upload(path.read_bytes(), name)
+    except InputError as refusal:
+        return "refused: locked" if "password" in str(refusal) else "refused: no rows"
+    if "header" not in case:
+        return "as expected" if list(upload.format.sheets) == case["sheets"] else "other sheets"
+    if name in READ_BETTER:
+        return "better, and why is said"
+    wanted = expected_columns(case["header"])
+    same = columns(upload)[: len(wanted)] == wanted and upload.frame.height == case["records"]
+    return "as expected" if same else "otherwise"
 
 
 def filled(rows: list[list[str | None]]) -> list[list[str | None]]:

@@ -23,7 +23,7 @@ from ledger_kit import (
 from sqlalchemy import func, select
 
 from openmart_lib.api.wire import BatchCounts, Kind
-from openmart_lib.ledger import BatchState, answers, queries, submissions
+from openmart_lib.ledger import BatchState, answers, landing, queries, submissions
 from openmart_lib.ledger.schema import remote_task
 
 
@@ -159,10 +159,10 @@ def test_listed_ids_are_fetched_once_however_often_they_are_listed(ledger, clock
     answers.store_listing(ledger, pk, ["t-1"])
     answers.store_listing(ledger, pk, [])
 
-    assert answers.unfetched(ledger, pk) == ["t-2", "t-1"], "a list that shrinks takes nothing back"
+    assert answers.listed(ledger, pk) == {"t-2": False, "t-1": False}, "a list that shrinks takes nothing back"
     assert row_of(ledger, pk).changed_at == changed, "ids that are known are no change"
     answers.store_answers(ledger, pk, [answer(run_id, 1, [EMAIL], task_id="t-1")])
-    assert answers.unfetched(ledger, pk) == ["t-2"]
+    assert answers.listed(ledger, pk) == {"t-2": False, "t-1": True}
 
 
 def test_ids_that_come_after_the_batch_was_ready_are_a_change(ledger, clock, pk):
@@ -194,7 +194,7 @@ def test_a_task_that_is_still_processing_is_not_stored_and_stays_to_be_fetched(l
     stored = answers.store_answers(ledger, pk, [answer(run_id, 1, status="PROCESSING")])
 
     assert stored == 0
-    assert answers.unfetched(ledger, pk) == ["task-1"]
+    assert answers.listed(ledger, pk) == {"task-1": False}
     assert outcomes(ledger, run_id) == {"pending": 3}
 
 
@@ -323,7 +323,7 @@ def test_a_hundred_answers_are_one_transaction(ledger):
 
 
 def test_answers_that_cannot_be_stored_leave_neither_payload_nor_outcome(ledger, run_id, pk, monkeypatch):
-    monkeypatch.setattr(answers, "settle", lambda *_: 1 / 0)
+    monkeypatch.setattr(landing, "settle", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         answers.store_answers(ledger, pk, [answer(run_id, 1, [EMAIL])])

@@ -12,8 +12,10 @@ from ledger_kit import Clock, assert_adds_up, new_run, state_of
 
 from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import BatchState, Ledger, RunState, queries, submissions
+from openmart_lib.ledger import backup as backup_module
 from openmart_lib.ledger.backup import backup, restore
 from openmart_lib.ledger.journal import FILE_NAME, Journal
+from openmart_lib.ledger.replay import replay
 from openmart_lib.ledger.runs import plan_run
 
 
@@ -32,7 +34,7 @@ def send(ledger: Ledger, journal: Journal, account: int) -> submissions.Claim:
     assert candidate is not None
     claim = submissions.claim(ledger, candidate, account_id=account, worker_id="w", slots=99)
     assert claim is not None
-    journal.append("sent", run_id=claim.run_id, batch_no=claim.batch_no)
+    journal.append("sent", run_id=claim.run_id, batch_no=claim.batch_no, attempt=claim.attempt)
     return claim
 
 
@@ -185,4 +187,84 @@ def test_a_backup_never_writes_over_a_file(folder: Path, tmp_path: Path) -> None
         backup(ledger, tmp_path / "backup.zip")
 
     assert (tmp_path / "backup.zip").read_text() == "mine"
+    ledger.close()
+
+
+def test_a_wal_left_by_a_restore_that_was_cut_off_is_not_played_into_the_restored_ledger(
+    folder: Path, tmp_path: Path
+) -> None:
+    ledger = opened(folder)
+    run_id = plan_run(ledger, new_run(2, per_batch=1))
+    file = backup(ledger, tmp_path / "backup.zip")
+    plan_run(ledger, new_run(3, content="later"))
+    wal = (folder / "ledger.db-wal").read_bytes()
+    ledger.close()
+    (folder / "ledger.db").unlink()
+    (folder / "ledger.db-wal").write_bytes(wal)
+
+    restored = restore(folder, file, environment="sandbox")
+
+    assert restored.set_aside is not None
+    assert (restored.set_aside / "ledger.db-wal").read_bytes() == wal
+    ledger = opened(folder)
+    assert [info.run_id for info in queries.runs(ledger)] == [run_id]
+    ledger.close()
+
+
+def test_two_restores_in_one_second_set_two_ledgers_aside(folder: Path, tmp_path: Path) -> None:
+    ledger = opened(folder)
+    file = backup(ledger, tmp_path / "backup.zip")
+    ledger.close()
+
+    first = restore(folder, file, environment="sandbox").set_aside
+    second = restore(folder, file, environment="sandbox").set_aside
+
+    assert first is not None and second is not None and first != second
+    assert (first / "ledger.db").exists() and (second / "ledger.db").exists()
+
+
+def test_a_batch_turned_away_since_the_backup_is_planned_again_and_one_in_doubt_is_not(
+    folder: Path, tmp_path: Path
+) -> None:
+    ledger = opened(folder)
+    plan_run(ledger, new_run(2, per_batch=1))
+    account = queries.accounts(ledger)[0].id
+    journal = Journal(folder / FILE_NAME)
+    file = backup(ledger, tmp_path / "backup.zip")
+    refused, lost = send(ledger, journal, account), send(ledger, journal, account)
+    journal.append("released", run_id=refused.run_id, batch_no=refused.batch_no, attempt=refused.attempt)
+    journal.close()
+    ledger.close()
+
+    restored = restore(folder, file, environment="sandbox")
+
+    ledger = opened(folder)
+    assert restored.unknown_batches == 1
+    assert state_of(ledger, refused.pk) is BatchState.PLANNED
+    assert state_of(ledger, lost.pk) is BatchState.UNKNOWN
+    assert_adds_up(ledger)
+    ledger.close()
+
+
+def test_a_restore_that_is_cut_off_is_made_good_by_the_next_worker(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = opened(folder)
+    run_id = plan_run(ledger, new_run(2, per_batch=1))
+    journal = Journal(folder / FILE_NAME)
+    file = backup(ledger, tmp_path / "backup.zip")
+    sent = send(ledger, journal, queries.accounts(ledger)[0].id)
+    journal.close()
+    ledger.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(backup_module, "_reconcile", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            restore(folder, file, environment="sandbox")
+
+    ledger = opened(folder)
+    assert state_of(ledger, sent.pk) is BatchState.PLANNED, "as the backup has it"
+    replay(ledger, folder / FILE_NAME)
+
+    assert state_of(ledger, sent.pk) is BatchState.UNKNOWN
+    assert queries.run_info(ledger, run_id).state is RunState.PAUSED
     ledger.close()

@@ -10,6 +10,7 @@ from ledger_kit import (
     answer,
     assert_adds_up,
     claim,
+    counts,
     outcomes,
     plan,
     reasons,
@@ -150,6 +151,7 @@ def test_a_batch_that_is_not_in_doubt_needs_no_decision(ledger, decide):
         decisions.resend_batch,
         decisions.drop_batch,
         decisions.close_batch,
+        decisions.reopen_batch,
         lambda ledger, pk: decisions.attach_batch(ledger, pk, "id"),
     ],
 )
@@ -189,6 +191,78 @@ def test_a_closed_groups_answered_people_stay_answered(ledger):
     assert outcomes(ledger, run_id) == {"matched": 1, "no match": 1, "missing": 2}
     assert queries.row_states(ledger, run_id)["outcome"].to_list()[:2] == ["no match", "matched"]
     assert_adds_up(ledger)
+
+
+@pytest.mark.parametrize("by_person", [True, False])
+def test_a_closed_batchs_missing_rows_are_looked_for_again(ledger, clock, by_person):
+    run_id = plan(ledger, 3)
+    pk = accepted(ledger)
+    answers.store_counts(ledger, pk, counts(0, 3, ready=True), next_poll_at=clock.at)
+    answers.store_answers(ledger, pk, [answer(run_id, 1, [EMAIL])])
+    changed_at = row_of(ledger, pk).changed_at
+    answers.mark_missing(ledger, pk, by_person=by_person)
+    clock.pass_(5_000.0)
+
+    assert decisions.reopen_batch(ledger, pk) == 2
+
+    row = row_of(ledger, pk)
+    assert (row.state, row.open_tasks, row.open_rows) == (BatchState.ACCEPTED, 2, 2)
+    assert (row.ready_at, row.collected_at, row.closed_by_person) == (None, None, False)
+    assert row.changed_at == changed_at, "its age is that of its last news"
+    assert [due.pk for due in answers.due_batches(ledger, account_id(ledger), limit=9)] == [pk]
+    assert outcomes(ledger, run_id) == {"matched": 1, "pending": 2}
+    assert queries.events(ledger, run_id)["kind"][0] == "batch_reopened"
+    assert_adds_up(ledger)
+
+
+def test_what_was_looked_for_again_is_collected_or_missing_as_before(ledger):
+    run_id = plan(ledger, 3)
+    pk = accepted(ledger)
+    decisions.close_batch(ledger, pk)
+    decisions.reopen_batch(ledger, pk)
+
+    answers.store_answers(ledger, pk, [answer(run_id, 2, [EMAIL])])
+    assert decisions.close_batch(ledger, pk) == 2
+    assert outcomes(ledger, run_id) == {"matched": 1, "missing": 2}
+    assert_adds_up(ledger)
+
+    decisions.reopen_batch(ledger, pk)
+    answers.store_answers(ledger, pk, [answer(run_id, no, [EMAIL]) for no in (1, 3)])
+    assert answers.finish_if_complete(ledger, pk)
+    assert outcomes(ledger, run_id) == {"matched": 3}
+    assert_adds_up(ledger)
+
+
+def test_a_late_answer_leaves_nothing_to_look_for(ledger):
+    run_id = plan(ledger, 1)
+    pk = accepted(ledger)
+    decisions.close_batch(ledger, pk)
+    answers.store_answers(ledger, pk, [answer(run_id, 1, [EMAIL])])
+
+    with pytest.raises(LedgerError, match="Nothing of this batch is missing"):
+        decisions.reopen_batch(ledger, pk)
+
+    assert state_of(ledger, pk) == BatchState.COLLECTED
+    assert queries.incomplete_batches(ledger, run_id).is_empty()
+
+
+def test_closed_batches_that_lack_rows_are_listed_with_who_closed_them(ledger):
+    run_id = plan(ledger, 6, per_batch=2)
+    by_person, by_itself, whole = accepted(ledger), accepted(ledger), accepted(ledger)
+    answers.store_answers(ledger, by_itself, [answer(run_id, 3, [EMAIL])])
+    answers.store_answers(ledger, whole, [answer(run_id, no, [EMAIL]) for no in (5, 6)])
+    decisions.close_batch(ledger, by_person)
+    answers.mark_missing(ledger, by_itself, by_person=False)
+    answers.finish_if_complete(ledger, whole)
+
+    listed = queries.incomplete_batches(ledger, run_id)
+
+    assert listed.select("pk", "missing_tasks", "closed_by_person").rows() == [
+        (by_person, 2, True),
+        (by_itself, 1, False),
+    ]
+    decisions.reopen_batch(ledger, by_person)
+    assert queries.incomplete_batches(ledger, run_id)["pk"].to_list() == [by_itself]
 
 
 def test_every_decision_is_an_event(ledger):

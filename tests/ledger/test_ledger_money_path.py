@@ -52,6 +52,7 @@ LAW = {
     (S.UNKNOWN, E.RESEND): S.RESENT,
     (S.UNKNOWN, E.DROP): S.DROPPED,
     (S.ACCEPTED, E.FINISH): S.COLLECTED,
+    (S.COLLECTED, E.REOPEN): S.ACCEPTED,
     (S.PLANNED, E.CANCEL): S.CANCELLED,
 }
 
@@ -68,6 +69,7 @@ WRITES: dict[Event, Callable[[Ledger, int], object]] = {
     E.LATE_NO: lambda ledger, pk: submissions.note_late_no(ledger, pk, status=400, detail="no"),
     E.RESEND: lambda ledger, pk: decisions.resend_batch(ledger, pk),
     E.DROP: lambda ledger, pk: decisions.drop_batch(ledger, pk),
+    E.REOPEN: lambda ledger, pk: decisions.reopen_batch(ledger, pk),
     E.FINISH: lambda ledger, pk: answers.mark_missing(ledger, pk, by_person=False),
     E.CANCEL: lambda ledger, pk: cancel_run(ledger, queries.newest_run_id(ledger)),
 }

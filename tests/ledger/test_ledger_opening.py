@@ -21,9 +21,10 @@ from sqlalchemy import create_engine, text
 
 from openmart_lib.errors import ConfigError, LedgerError, LedgerNewerError
 from openmart_lib.ledger import Ledger, open_ledger
+from openmart_lib.ledger.bundle import DATABASE_FILE
 from openmart_lib.ledger.journal import FILE_NAME, Journal
-from openmart_lib.ledger.ledger import DATABASE_FILE, HEAD
 from openmart_lib.ledger.migrations import config
+from openmart_lib.ledger.opening import HEAD
 from openmart_lib.ledger.schema import metadata
 from openmart_lib.settings import Settings
 
@@ -179,10 +180,10 @@ def test_a_ledger_of_another_environment_is_refused(folder):
 
 
 def test_a_creation_that_is_cut_off_leaves_nothing_half_made(folder, monkeypatch):
-    from openmart_lib.ledger import ledger as ledger_module
+    from openmart_lib.ledger import opening
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger_module, "_check_environment", lambda engine, environment: 1 / 0)
+        patch.setattr(opening, "_name_environment", lambda engine, environment: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             open_at(folder)
 
@@ -213,7 +214,7 @@ def test_a_damaged_file_is_an_error_that_says_what_to_do_and_is_not_replaced(fol
     for name in ("-wal", "-shm"):
         path.with_name(DATABASE_FILE + name).unlink(missing_ok=True)
 
-    with pytest.raises(LedgerError, match="Keep the file and restore a backup"):
+    with pytest.raises(LedgerError, match=r"damaged.*openmart restore FILE"):
         open_at(folder)
 
     assert path.read_bytes()[:100] == damaged[:100]

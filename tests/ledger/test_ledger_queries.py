@@ -63,6 +63,7 @@ FRAMES = {
         "read_error": TEXT,
         "collected_at": TIME,
         "resend_of_no": INT,
+        "search_of_no": INT,
         "closed_by_person": pl.Boolean,
         "first_tracking_id": TEXT,
         "last_tracking_id": TEXT,

@@ -129,7 +129,7 @@ def test_a_ledger_that_stays_locked_opens_and_names_it_in_plain_words_where_a_pe
 ):
     plan(ledger, 1)
     pk = unknown(ledger)
-    monkeypatch.setattr("openmart_lib.ledger.ledger.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("openmart_lib.ledger.opening.BUSY_TIMEOUT_MS", 50)
 
     with closing(sqlite3.connect(ledger.folder / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -6,10 +6,10 @@ import pytest
 
 from openmart_lib.dashboard import resources
 from openmart_lib.dashboard.monitor_view import tab_title
-from openmart_lib.ledger import BatchState, Outcome, RunState, open_ledger, queries
+from openmart_lib.ledger import Outcome, RunState, open_ledger, queries
 from openmart_lib.ledger.overview import run_info, runs
 from openmart_lib.settings import load_settings
-from tests.pages.conftest import Desk, button, eventually, labels, texts
+from tests.pages.conftest import Desk, button, labels, texts
 
 
 def test_an_empty_monitor_says_what_it_will_show_and_where_to_begin(desk: Desk) -> None:
@@ -91,76 +91,6 @@ def test_cancel_says_what_it_can_stop_before_it_does(desk: Desk) -> None:
     assert "cancelled" in texts(page)
 
 
-def test_a_held_account_is_named_with_what_to_do_and_a_click_resumes(desk: Desk) -> None:
-    desk.sandbox.faults.add("status", status=402, detail="credit limit reached")
-    run_id = desk.plan()
-    with desk.working():
-        eventually(lambda: desk.run(run_id).hold is not None)
-
-    page = desk.open("monitor", run=run_id)
-    said = texts(page)
-    assert "Openmart says the credit limit is reached." in said
-    assert "“credit limit reached”" in said
-    assert "Add credits at Openmart, then resume." in said
-    assert "1 needs you" in page.page_link[0].value
-
-    button(page, "Resume").click()
-    page.run()
-    desk.finish(run_id)
-
-    assert desk.run(run_id).state is RunState.DONE
-
-
-def test_an_unknown_batch_is_sent_again_only_after_the_word_was_typed(desk: Desk) -> None:
-    desk.sandbox.faults.add("answer_lost")
-    run_id = desk.plan()
-    with desk.working():
-        eventually(lambda: desk.run(run_id).batches[BatchState.UNKNOWN] == 1)
-
-    page = desk.open("monitor", run=run_id)
-    said = texts(page)
-    assert "We don't know whether Openmart took 1 batch (4 rows)." in said
-    assert f"Tracking ids: {run_id}-1 to {run_id}-4" in said
-    assert "paid twice" in said
-    assert button(page, "Send this batch again").disabled
-
-    page.text_input[0].set_value("resend").run()
-    button(page, "Send this batch again").click()
-    page.run()
-
-    assert desk.run(run_id).batches[BatchState.RESENT] == 1
-
-
-def test_an_unknown_batch_can_be_given_its_id_or_given_up(desk: Desk) -> None:
-    desk.sandbox.faults.add("answer_lost")
-    run_id = desk.plan()
-    with desk.working():
-        eventually(lambda: desk.run(run_id).batches[BatchState.UNKNOWN] == 1)
-    page = desk.open("monitor", run=run_id)
-
-    page.text_input[1].set_value(desk.sandbox.journal()[0].batch_id).run()
-    button(page, "Collect it").click()
-    page.run()
-    desk.finish(run_id)
-
-    assert desk.run(run_id).outcomes[Outcome.MATCHED] == 1
-    assert len(desk.sandbox.journal()) == 1
-
-
-def test_giving_a_batch_up_keeps_its_rows_unknown(desk: Desk) -> None:
-    desk.sandbox.faults.add("answer_lost")
-    run_id = desk.plan()
-    with desk.working():
-        eventually(lambda: desk.run(run_id).batches[BatchState.UNKNOWN] == 1)
-    page = desk.open("monitor", run=run_id)
-
-    button(page, "Give this batch up").click()
-    page.run()
-
-    assert desk.run(run_id).batches[BatchState.DROPPED] == 1
-    assert desk.run(run_id).outcomes[Outcome.UNKNOWN] == 4
-
-
 def test_a_refused_batch_shows_the_servers_words_as_text(desk: Desk) -> None:
     words = "**title** is [too](javascript:alert(1)) long"
     desk.sandbox.faults.add("status", status=422, detail=words)
@@ -194,25 +124,6 @@ def test_several_runs_are_listed_newest_first(desk: Desk) -> None:
     assert page.dataframe[-1].value["Run"].tolist() == ["Second", "First"]
     assert len(runs(desk.ledger)) == 2
     assert "Pause" in labels(page)
-
-
-def test_a_batch_that_stands_still_can_be_closed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENMART_STALL_AFTER", "1")
-    resources.settings.clear()
-    desk.settings = resources.settings()
-    run_id = desk.plan(text="Website,Company\nstuck.example,Stuck\neverything.example,Everything\n")
-    with desk.working():
-        eventually(lambda: desk.run(run_id).outcomes[Outcome.MATCHED] == 1)
-        eventually(lambda: resources.run(run_id).stalled_batches == 1)
-    page = desk.open("monitor", run=run_id)
-    assert "1 batch has not changed for" in texts(page)
-    assert "1 row without an answer become *missing*" in texts(page)
-
-    button(page, "Close this batch").click()
-    page.run()
-
-    assert desk.run(run_id).outcomes[Outcome.MISSING] == 1
-    assert desk.run(run_id).outcomes[Outcome.MATCHED] == 1
 
 
 def test_a_run_of_another_key_waits_until_a_person_lets_it_go_on(

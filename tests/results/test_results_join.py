@@ -18,7 +18,7 @@ from openmart_lib.ledger.answers import mark_missing, store_counts
 from openmart_lib.ledger.decisions import drop_batch, resend_batch
 from openmart_lib.ledger.runs import cancel_run
 from openmart_lib.ledger.submissions import accept, lose, refuse
-from openmart_lib.results import join
+from openmart_lib.results import assembly, columns, join
 from openmart_lib.results.records import answer_lines
 
 PEOPLE = {"domain": ["website"], "first_name": ["first"], "last_name": ["last"]}
@@ -32,7 +32,7 @@ def test_the_uploaded_columns_come_first_unchanged_and_ours_follow_in_the_writte
 
     frame = join.results(story.ledger, story.run_id)
 
-    assert frame.columns == ["website", "note", "id", *join.OWN_COLUMNS]
+    assert frame.columns == ["website", "note", "id", *columns.OWN_COLUMNS]
     assert frame.select("website", "note", "id").rows() == [
         ("Acme.com ", "=1+1", "007"),
         ("beta.com", None, ""),
@@ -257,7 +257,7 @@ def test_people_of_a_group_go_to_their_own_rows_and_strangers_are_unassigned(tmp
         ("matched", "cy@acme.invalid", 1),
     ]
     assert stray.select("why", "asked_for_rows", "found_email", "record_no", "batch_id").rows() == [
-        (join.UNASSIGNED, "1, 2, 3", "x@acme.invalid", 1, "batch-1")
+        (assembly.UNASSIGNED, "1, 2, 3", "x@acme.invalid", 1, "batch-1")
     ]
 
 
@@ -283,7 +283,7 @@ def test_an_answer_with_a_tracking_id_we_did_not_send_is_kept_as_unmatched(tmp_p
     stray = join.unmatched(story.ledger, story.run_id)
 
     assert stray.select("why", "asked_for_rows", "tracking_id", "found_email").rows() == [
-        (join.NOT_OURS, None, "somebody-elses-1", "who@else.invalid")
+        (assembly.NOT_OURS, None, "somebody-elses-1", "who@else.invalid")
     ]
     assert join.results(story.ledger, story.run_id)["outcome"].to_list() == ["pending"]
 
@@ -291,7 +291,7 @@ def test_an_answer_with_a_tracking_id_we_did_not_send_is_kept_as_unmatched(tmp_p
 def test_an_uploaded_column_that_is_called_like_one_of_ours_steps_aside() -> None:
     uploaded = ["row", "row (uploaded)", "outcome", "found_email", "id"]
 
-    names = join.uploaded_names(uploaded)
+    names = columns.uploaded_names(uploaded)
 
     assert names == {
         "row": "row (uploaded 2)",
@@ -305,23 +305,13 @@ def test_an_uploaded_column_that_is_called_like_one_of_ours_steps_aside() -> Non
 def test_a_file_of_ours_can_be_uploaded_again(tmp_path: Path) -> None:
     story = Story(
         tmp_path,
-        companies("acme.com", **{name: ["old"] for name in join.OWN_COLUMNS if name not in ("file_line",)}),
+        companies("acme.com", **{name: ["old"] for name in columns.OWN_COLUMNS if name not in ("file_line",)}),
     )
 
     frame = join.results(story.ledger, story.run_id)
 
     assert frame["outcome (uploaded)"].to_list() == ["old"]
     assert frame["outcome"].to_list() == ["pending"]
-
-
-def test_rejected_rows_come_back_as_the_analyst_wrote_them(tmp_path: Path) -> None:
-    story = Story(tmp_path, companies("acme.com", "not a domain"))
-
-    rejected = join.rejects(story.ledger, story.run_id)
-
-    assert rejected["website"].to_list() == ["not a domain"]
-    assert rejected["row"].to_list() == [2]
-    assert rejected["intake_reason"][0]
 
 
 def test_a_run_without_rows_that_can_be_sent_still_gives_every_row(tmp_path: Path) -> None:
@@ -349,10 +339,9 @@ def test_types_are_as_promised(tmp_path: Path) -> None:
     schema = join.results(story.ledger, story.run_id).schema
 
     numbers = {"duplicate_of", "row", "file_line", "record_no", "record_count"}
-    for name in join.OWN_COLUMNS:
-        expected = (
-            pl.Int64 if name in numbers else pl.Boolean if name == "found_email_verified" else pl.String
-        )
+    yes_no = {"found_email_verified", "email_domain_agrees", "email_free_mail"}
+    for name in columns.OWN_COLUMNS:
+        expected = pl.Int64 if name in numbers else pl.Boolean if name in yes_no else pl.String
         assert schema[name] == expected, name
 
 
@@ -373,7 +362,7 @@ def test_the_task_with_the_best_outcome_is_the_one_a_row_points_to(tmp_path: Pat
 
 def test_a_run_that_is_still_being_written_already_shows_every_row(tmp_path: Path) -> None:
     story = Story(tmp_path, companies("acme.com", "beta.com"))
-    parts = join.Parts(
+    parts = assembly.Parts(
         info=replace(queries.run_info(story.ledger, story.run_id), planned_at=None),
         upload=queries.upload_rows(story.ledger, story.run_id).collect(),
         states=queries.row_states(story.ledger, story.run_id).head(1),
@@ -382,10 +371,10 @@ def test_a_run_that_is_still_being_written_already_shows_every_row(tmp_path: Pat
         lines=answer_lines(story.ledger, story.run_id),
     )
 
-    frame = join.join(parts, "rows")
+    frame = assembly.assemble(parts, "rows")
 
     assert frame["outcome"].to_list() == ["pending", "pending"]
-    assert frame["outcome_reason"].to_list() == [join.PLANNING] * 2
+    assert frame["outcome_reason"].to_list() == [assembly.PLANNING] * 2
 
 
 def test_the_room_gives_away_four_modules() -> None:

@@ -18,7 +18,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.ledger import Outcome, queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.states import BEST_FIRST
-from openmart_lib.results import join
+from openmart_lib.results import assembly, join, quality
 from openmart_lib.results.flatten import FOUND_SCHEMA, LINE_SCHEMA, flatten
 from openmart_lib.results.records import RECORD_SCHEMA
 
@@ -68,7 +68,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     return {"rows": rows, "links": links, "lines": lines}
 
 
-def parts_of(plan: dict[str, Any], info: RunInfo) -> join.Parts:
+def parts_of(plan: dict[str, Any], info: RunInfo) -> assembly.Parts:
     rows = [
         (seq, seq + 1, intake, {"accepted": "pending"}.get(intake, intake), source)
         for seq, intake, source in plan["rows"]
@@ -114,14 +114,14 @@ def parts_of(plan: dict[str, Any], info: RunInfo) -> join.Parts:
         },
         schema_overrides={"ready_at": pl.Float64},
     )
-    return join.Parts(info, upload, states, links, batches, lines)
+    return assembly.Parts(info, upload, states, links, batches, lines)
 
 
 @QUICK
 @given(plan=plans())
 def test_every_uploaded_row_is_there_in_order_with_its_own_cells(plan: dict[str, Any], info: RunInfo) -> None:
     parts = parts_of(plan, info)
-    rows, long = join.join(parts, "rows"), join.join(parts, "long")
+    rows, long = assembly.assemble(parts, "rows"), assembly.assemble(parts, "long")
     expected = list(range(1, len(plan["rows"]) + 1))
 
     assert rows["row"].to_list() == expected
@@ -139,7 +139,7 @@ def test_every_uploaded_row_is_there_in_order_with_its_own_cells(plan: dict[str,
 def test_no_record_is_lost_or_doubled(plan: dict[str, Any], info: RunInfo) -> None:
     """Of a record given back by several answers for one row, the answer that has it most often counts."""
     parts = parts_of(plan, info)
-    long, strays = join.join(parts, "long"), join.strays(parts)
+    long, strays = assembly.assemble(parts, "long"), assembly.strays(parts)
     group_size = Counter(task_no for _, task_no, _, _ in plan["links"])
     row_of = {
         (task_no, 0 if group_size[task_no] == 1 else person_no): seq
@@ -170,7 +170,7 @@ def test_no_record_is_lost_or_doubled(plan: dict[str, Any], info: RunInfo) -> No
 @given(plan=plans())
 def test_the_shape_rows_is_a_choice_out_of_the_shape_long(plan: dict[str, Any], info: RunInfo) -> None:
     parts = parts_of(plan, info)
-    rows, long = join.join(parts, "rows"), join.join(parts, "long")
+    rows, long = assembly.assemble(parts, "rows"), assembly.assemble(parts, "long")
 
     known = set(long.select("row", "record_no", "found_raw", "task_id", "outcome", "result").rows())
 
@@ -299,7 +299,7 @@ def test_files_agree_with_the_ledger_about_every_row_and_every_count(
     assert rows["outcome"].to_list() == states["outcome"].to_list()
     assert Counter(rows["outcome"]) == {str(one): n for one, n in run.outcomes.items() if n}
     own = rows.filter(pl.col("outcome") != Outcome.DUPLICATE)
-    assert own.select(join.has_email()).sum().item() == run.found["rows_with_email"]
-    assert own.select(join.is_verified(run.kind)).sum().item() == run.found["rows_with_verified_email"]
+    assert own.select(quality.has_email()).sum().item() == run.found["rows_with_email"]
+    assert own.select(quality.is_verified(run.kind)).sum().item() == run.found["rows_with_verified_email"]
     distinct = long.filter(pl.col("outcome") != Outcome.DUPLICATE, pl.col("record_no").is_not_null())
     assert distinct.height == run.found["records"]

@@ -14,7 +14,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.errors import RunNotFoundError
 from openmart_lib.ledger import Outcome
 from openmart_lib.ledger.verdicts import Flag, judge
-from openmart_lib.results import join, records
+from openmart_lib.results import quality, records
 from openmart_lib.results.flatten import flatten
 
 
@@ -77,7 +77,7 @@ def test_the_file_is_used_while_it_is_fresh_and_private(tmp_path: Path) -> None:
     story = Story(tmp_path, companies("acme.com"))
     story.send_all({1: [person()]})
     first = records.records(story.ledger, story.run_id)
-    path = story.ledger.results_dir / f"{story.run_id}.parquet"
+    path = story.ledger.results_dir / f"{story.run_id}-0.parquet"
     written = path.stat()
 
     again = records.records(story.ledger, story.run_id)
@@ -116,7 +116,7 @@ def test_a_damaged_file_is_rebuilt(tmp_path: Path, damage: str) -> None:
     story = Story(tmp_path, companies("acme.com"))
     story.send_all({1: [person()]})
     expected = records.records(story.ledger, story.run_id)
-    path = story.ledger.results_dir / f"{story.run_id}.parquet"
+    path = story.ledger.results_dir / f"{story.run_id}-0.parquet"
     if damage == "absent":
         path.unlink()
     elif damage == "another layout":
@@ -161,9 +161,9 @@ def test_files_and_outcomes_agree_about_which_mailbox_is_usable_and_which_is_ver
     (verdict,) = judge(Kind.LOOKUP_BUSINESS_EMAIL, {}, "COMPLETED", data)
     line = flatten([_payload(data)], Kind.LOOKUP_BUSINESS_EMAIL)
 
-    assert line.select(join.has_email()).item() == bool(verdict.flags & Flag.EMAIL)
-    assert line.select(join.has_email()).item() == (verdict.outcome is Outcome.MATCHED)
-    verified = line.select(join.is_verified(Kind.LOOKUP_BUSINESS_EMAIL)).item()
+    assert line.select(quality.has_email()).item() == bool(verdict.flags & Flag.EMAIL)
+    assert line.select(quality.has_email()).item() == (verdict.outcome is Outcome.MATCHED)
+    verified = line.select(quality.is_verified(Kind.LOOKUP_BUSINESS_EMAIL)).item()
     assert verified == bool(verdict.flags & Flag.VERIFIED_EMAIL)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import socket
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from openmart_lib.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from .conftest import Clock
 
 TASKS: dict[str, dict[str, Any]] = {
     "find_people": {"domain": "roastery.example", "title": "Head of Marketing"},
@@ -15,6 +20,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "find_tech": {"domain": "roastery.example", "tech_type": "shopify"},
 }
 KINDS = list(TASKS)
+LANCE_TASK = {"entityId": "3f2b8c1e-5a77-4d1c-9e55-0a6f7f1d0001", "field": "phones", "entityType": "person"}
 BATCH_SIZE = "the number of tasks in each batch should be between 1 and 100"
 
 
@@ -69,3 +75,27 @@ class Client:
     def lance_body(self, body: Any, token: str = "token-1") -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"}
         return self.request("POST", "/api/v1/operations/enrichment/batch/query", json=body, headers=headers)
+
+
+def post(client: Client, tracking_id: str = "t1") -> requests.Response:
+    return client.submit("find_tech", [TASKS["find_tech"] | {"tracking_id": tracking_id}])
+
+
+def raw_post(client: Client) -> bytes:
+    """Send one submission and return every byte of the answer, until the connection ends."""
+    body = json.dumps([TASKS["find_tech"]])
+    head = f"POST /api/v1/task/batch/find_tech HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: {len(body)}\r\n"
+    received = b""
+    with socket.create_connection(
+        ("127.0.0.1", int(client.sandbox.url.rpartition(":")[2])), timeout=5
+    ) as connection:
+        connection.sendall(f"{head}Connection: close\r\n\r\n{body}".encode())
+        while chunk := connection.recv(4096):
+            received += chunk
+    return received
+
+
+def finished_batch(client: Client, clock: Clock, count: int = 4) -> str:
+    batch_id = client.created("find_tech", *({"domain": "everything.example"} for _ in range(count)))
+    clock.now += 130
+    return batch_id

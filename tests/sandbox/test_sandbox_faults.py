@@ -9,43 +9,14 @@ import socket
 import sys
 import time
 import zlib
-from typing import Any
 
-import msgspec
 import pytest
 import requests
 
-from openmart_lib.errors import InputError
-from openmart_lib.sandbox import FAULTS, Sandbox, parse_fault
+from openmart_lib.sandbox import FAULTS
 
-from .client import TASKS, Client
+from .client import TASKS, Client, finished_batch, post, raw_post
 from .conftest import Clock
-
-LANCE_TASK = {"entityId": "3f2b8c1e-5a77-4d1c-9e55-0a6f7f1d0001", "field": "phones", "entityType": "person"}
-
-
-def post(client: Client, tracking_id: str = "t1") -> requests.Response:
-    return client.submit("find_tech", [TASKS["find_tech"] | {"tracking_id": tracking_id}])
-
-
-def raw_post(client: Client) -> bytes:
-    """Send one submission and return every byte of the answer, until the connection ends."""
-    body = json.dumps([TASKS["find_tech"]])
-    head = f"POST /api/v1/task/batch/find_tech HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: {len(body)}\r\n"
-    received = b""
-    with socket.create_connection(
-        ("127.0.0.1", int(client.sandbox.url.rpartition(":")[2])), timeout=5
-    ) as connection:
-        connection.sendall(f"{head}Connection: close\r\n\r\n{body}".encode())
-        while chunk := connection.recv(4096):
-            received += chunk
-    return received
-
-
-def finished_batch(client: Client, clock: Clock, count: int = 4) -> str:
-    batch_id = client.created("find_tech", *({"domain": "everything.example"} for _ in range(count)))
-    clock.now += 130
-    return batch_id
 
 
 def created(client: Client) -> int:
@@ -85,6 +56,32 @@ def test_drop_before_ends_the_connection_and_creates_nothing(client: Client, res
 
     assert created(client) == 0
     assert client.sandbox.requests("find_tech") == 1
+
+
+def test_drop_before_can_end_the_connection_while_the_body_is_still_being_sent(client: Client) -> None:
+    client.sandbox.faults.add("drop_before", unread=True)
+    head = (
+        "POST /api/v1/task/batch/find_tech HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: 99\r\n\r\n["
+    )
+
+    with socket.create_connection(
+        ("127.0.0.1", int(client.sandbox.url.rpartition(":")[2])), timeout=5
+    ) as connection:
+        connection.sendall(head.encode())
+        received = connection.recv(4096)
+
+    assert received == b""
+    assert created(client) == 0 and client.sandbox.requests("find_tech") == 1
+
+
+def test_answer_twice_sends_the_same_answer_again_behind_itself(client: Client) -> None:
+    client.sandbox.faults.add("answer_twice")
+
+    received = raw_post(client)
+
+    half = len(received) // 2
+    assert received[:half] == received[half:]
+    assert b"connection: keep-alive" in received and created(client) == 1
 
 
 def test_cut_answer_ends_the_connection_after_so_many_bytes_of_the_whole_answer(client: Client) -> None:
@@ -221,6 +218,20 @@ def test_credits_limit_refuses_the_batch_that_would_pass_it_and_those_after(clie
     assert created(client) == 3
 
 
+def test_bad_row_refuses_every_batch_that_holds_its_domain_and_no_other(client: Client) -> None:
+    client.sandbox.faults.add("bad_row", domain="bad.example", detail="Title is invalid")
+    good = {"domain": "notbad.example"}
+
+    answers = [
+        client.submit("find_tech", [TASKS["find_tech"] | task for task in tasks])
+        for tasks in ([good, {"domain": "bad.example"}], [{"domain": "under.bad.example"}], [good, good])
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 200]
+    assert answers[0].json() == {"detail": "Title is invalid"}
+    assert created(client) == 1, "a refusal creates nothing"
+
+
 def test_not_found_once_hides_a_task_that_exists_for_one_request(client: Client, clock: Clock) -> None:
     (task_id,) = client.task_ids(finished_batch(client, clock, 1)).json()
     client.sandbox.faults.add("not_found_once")
@@ -239,6 +250,16 @@ def test_no_batch_id_creates_the_batch_and_keeps_its_id(client: Client) -> None:
     assert answer.status_code == 200
     assert set(answer.json()) == {"submit_for", "status"}
     assert created(client) == 1
+
+
+def test_stale_batch_id_creates_a_batch_and_names_the_first_one(client: Client) -> None:
+    first = post(client, "t1").json()["batch_id"]
+    client.sandbox.faults.add("stale_batch_id")
+
+    told = [post(client, name).json()["batch_id"] for name in ("t2", "t3")]
+
+    assert told[0] == first and told[1] != first
+    assert client.sandbox.created_tracking_ids() == ["t1", "t2", "t3"]
 
 
 @pytest.mark.parametrize("fault", ["invalid_json", "truncated_json", "empty_body"])
@@ -426,6 +447,18 @@ def test_foreign_tracking_id_is_one_nobody_sent(client: Client, clock: Clock) ->
     assert client.tasks(batch_id)[0]["tracking_id"] == "mine"
 
 
+def test_other_task_answers_with_the_first_task_of_the_batch(client: Client, clock: Clock) -> None:
+    batch_id = client.created("find_tech", {"tracking_id": "t1"}, {"tracking_id": "t2"})
+    clock.now += 130
+    second = next(each for each in client.tasks(batch_id) if each["tracking_id"] == "t2")
+    client.sandbox.faults.add("other_task")
+
+    mixed, honest = (client.task(second["task_id"]).json() for _ in range(2))
+
+    assert mixed["tracking_id"] == "t1" and mixed["task_id"] != second["task_id"]
+    assert honest == second
+
+
 def test_data_null_empties_a_completed_task(client: Client, clock: Clock) -> None:
     batch_id = finished_batch(client, clock, 1)
     client.sandbox.faults.add("data_null")
@@ -434,149 +467,3 @@ def test_data_null_empties_a_completed_task(client: Client, clock: Clock) -> Non
 
     assert (spoiled["status"], spoiled["data"]) == ("COMPLETED", None)
     assert whole["data"]
-
-
-# which requests
-
-
-def test_a_fault_lets_the_first_pass_hits_as_often_as_told_and_is_gone(client: Client) -> None:
-    fault = client.sandbox.faults.add("status", status=503, after=1, times=2)
-
-    statuses = [post(client).status_code for _ in range(5)]
-
-    assert statuses == [200, 503, 503, 200, 200]
-    assert (fault.used, client.sandbox.faults.active()) == (2, ())
-
-
-def test_a_fault_without_times_stays_until_it_is_removed(client: Client) -> None:
-    fault = client.sandbox.faults.add("status", times=None)
-
-    before = [post(client).status_code for _ in range(3)]
-    client.sandbox.faults.remove(fault.number)
-
-    assert before == [503, 503, 503]
-    assert post(client).status_code == 200
-
-
-def test_faults_of_one_name_act_one_after_the_other(client: Client) -> None:
-    for status in (500, 429, 402):
-        client.sandbox.faults.add("status", status=status)
-
-    assert [post(client).status_code for _ in range(4)] == [500, 429, 402, 200]
-
-
-def test_faults_of_different_names_act_together(client: Client) -> None:
-    client.sandbox.faults.add("no_batch_id")
-    client.sandbox.faults.add("cut_answer", at=-1)
-
-    received = raw_post(client)
-
-    assert b"submit_for" in received and b"batch_id" not in received and not received.endswith(b"}}")
-
-
-@pytest.mark.parametrize(
-    ("on", "hit"),
-    [
-        ("any", {"find_tech", "find_people", "status", "task_ids", "task", "balance", "lance"}),
-        ("submit", {"find_tech", "find_people"}),
-        ("find_people", {"find_people"}),
-        ("reads", {"status", "task_ids", "task", "balance"}),
-        ("status", {"status"}),
-        ("task_ids", {"task_ids"}),
-        ("task", {"task"}),
-        ("balance", {"balance"}),
-        ("lance", {"lance"}),
-    ],
-)
-def test_a_fault_hits_the_requests_it_is_on_and_no_others(client: Client, on: str, hit: set[str]) -> None:
-    batch_id = client.created("find_tech", {})
-    (task_id,) = client.task_ids(batch_id).json()
-    client.sandbox.faults.add("status", on=on, times=None)
-
-    answers = {
-        "find_tech": post(client),
-        "find_people": client.submit("find_people", [TASKS["find_people"]]),
-        "status": client.status(batch_id),
-        "task_ids": client.task_ids(batch_id),
-        "task": client.task(task_id),
-        "balance": client.balance(),
-        "lance": client.lance([LANCE_TASK]),
-    }
-
-    assert {name for name, answer in answers.items() if answer.status_code == 503} == hit
-
-
-@pytest.mark.parametrize("fault", ["answer_lost", "drop_before", "cut_answer"])
-@pytest.mark.parametrize("on", ["task", "lance"])
-def test_the_connection_faults_hit_reads_too(client: Client, clock: Clock, fault: str, on: str) -> None:
-    (task_id,) = client.task_ids(finished_batch(client, clock, 1)).json()
-    client.sandbox.faults.add(fault, on=on)
-
-    with pytest.raises(requests.ConnectionError):
-        client.task(task_id) if on == "task" else client.lance([LANCE_TASK])
-
-    assert client.task(task_id).status_code == client.lance([LANCE_TASK]).status_code == 200
-
-
-def test_a_fault_on_lance_speaks_lances_language(client: Client) -> None:
-    client.sandbox.faults.add("status", on="lance", status=500)
-
-    answer = client.lance([LANCE_TASK])
-
-    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("no_such_fault", {}),
-        ("status", {"on": "nowhere"}),
-        ("data_null", {"on": "submit"}),
-        ("status", {"seconds": 1}),
-        ("status", {"status": "many"}),
-        ("status", {"times": 0}),
-        ("status", {"times": "often"}),
-        ("status", {"after": -1}),
-    ],
-)
-def test_a_fault_that_makes_no_sense_is_refused(
-    sandbox: Sandbox, name: str, arguments: dict[str, Any]
-) -> None:
-    with pytest.raises(InputError):
-        sandbox.faults.add(name, **arguments)
-
-    assert sandbox.faults.active() == ()
-
-
-def test_the_command_line_form_of_a_fault_is_read(sandbox: Sandbox) -> None:
-    name, arguments = parse_fault(
-        "status,on=find_people,times=none,after=2,status=429,retry_after=5,html=true"
-    )
-    fault = sandbox.faults.add(name, **arguments)
-
-    assert (fault.name, fault.on, fault.times, fault.after) == ("status", "find_people", None, 2)
-    assert fault.values == {"status": 429, "detail": "", "retry_after": "5", "html": True}
-    with pytest.raises(InputError):
-        parse_fault("status,429")
-
-
-def test_faults_are_switched_over_http(client: Client) -> None:
-    def faults(method: str, **arguments: Any) -> requests.Response:
-        return client.request(method, "/_sandbox/faults", headers={}, **arguments)
-
-    added = faults("POST", json={"name": "status", "on": "find_tech", "times": None, "status": 429})
-    refused = post(client).status_code
-    listed = faults("GET").json()
-    faults("DELETE", params={"number": added.json()["number"]})
-    then = post(client).status_code
-
-    assert (added.status_code, refused, then) == (201, 429, 200)
-    assert [fault["name"] for fault in listed["active"]] == ["status"]
-    assert (listed["active"][0]["used"], listed["active"][0]["status"]) == (1, 429)
-    assert listed["faults"] == dict(FAULTS)
-    faults("POST", json={"name": "drop_before"})
-    assert faults("DELETE").json()["active"] == []
-    assert faults("POST", json={"name": "nonsense"}).status_code == 400
-    assert faults("POST", json={"name": "status", "colour": 1}).status_code == 400
-    assert faults("POST", data=b"[").status_code == 400
-    assert msgspec.json.decode(faults("GET").content)["active"] == []

@@ -1,0 +1,120 @@
+"""The command that shows what is understood of a list, without submitting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from openmart_lib import choices
+from openmart_lib.api.wire import Kind
+from openmart_lib.commands.options import Json, check_file
+from openmart_lib.console import PROBLEMS_SHOWN, Console, counted
+from openmart_lib.intake.checked import checked_frame
+from openmart_lib.intake.columns import suggest_kind
+from openmart_lib.intake.fields import FIELD_WORDS, Field
+from openmart_lib.intake.files import FileFormat, Upload
+from openmart_lib.intake.rejects import rejects_frame
+from openmart_lib.intake.suffixes import psl_date
+from openmart_lib.intake.tasks import Plan, RunOptions, plan_tasks
+from openmart_lib.results import export as files
+from openmart_lib.settings import load_settings
+
+OUT_ENDINGS: Final = (".csv", ".parquet")
+# What is asked for is said when a list is submitted; here it stands for whatever that will be.
+ASKED_LATER: Final = RunOptions(title="any role", tech_type="any technology", company_name_from_domain=True)
+
+
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The list, as `run` takes it.", show_default=False)
+    ],
+    kind: Annotated[
+        str, typer.Option(help="find_people, lookup_people, lookup_business_email or find_tech.")
+    ] = Kind.FIND_PEOPLE.value,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=COLUMN", help="What a column means; guessed where not said."),
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Write the rows that cannot be sent here, to correct and upload again.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write every row with what was understood: .csv or .parquet.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Show what is understood of a list and what would be sent; nothing is submitted, nothing is kept."""
+    console = Console(as_json)
+    check_file(out, "--out", OUT_ENDINGS)
+    check_file(rejects, "--rejects", files.ENDINGS)
+    wanted = choices.parse_kind(kind)
+    upload = choices.read_list(file)
+    columns = choices.full_mapping(upload, wanted, choices.parse_mapping(mapping or []))
+    simulated = load_settings().simulated
+    plan = plan_tasks(upload.frame, columns, wanted, ASKED_LATER, allow_example=simulated)
+    _say(console, upload, columns, wanted, plan)
+    if rejects is not None:
+        rejected = rejects_frame(upload.frame, plan.rows, cells=plan.cells, sha256=upload.sha256)
+        files.write_frame(rejected, rejects)
+        console.say(f"{rejects} is written: {counted(rejected.height, 'row', 'rows')} that cannot be sent.")
+    if out is not None:
+        files.write_frame(checked_frame(upload.frame, plan), out)
+        console.say(f"{out} is written: {counted(plan.rows.height, 'row', 'rows')}.")
+    console.result(_values(upload, columns, wanted, plan))
+    return 0
+
+
+def _say(console: Console, upload: Upload, columns: dict[str, list[str]], kind: Kind, plan: Plan) -> None:
+    reckoning = plan.reckoning
+    for problem in upload.problems[:PROBLEMS_SHOWN]:
+        console.say(f"Line {problem.file_line:,}: {problem.message}")
+    more = len(upload.problems) - PROBLEMS_SHOWN
+    if more > 0:
+        console.say(f"And {counted(more, 'remark', 'remarks')} more about the file.")
+    console.say(f"Read as {_format_words(upload.format)}.")
+    pairs = (f"{FIELD_WORDS[Field(name)]} = {' or '.join(sources)}" for name, sources in columns.items())
+    console.say(f"Columns: {'; '.join(pairs)}.")
+    if kind is Kind.FIND_PEOPLE and suggest_kind(upload.frame) is Kind.LOOKUP_PEOPLE:
+        console.say("The list names people: --kind lookup_people checks it for looking them up.")
+    console.say(f"{reckoning.sentence}: {counted(plan.tasks.height, 'task', 'tasks')}.")
+    reasons = {code: reason for code, reason in plan.rows.select("code", "reason").unique("code").iter_rows()}
+    for code, count in reckoning.codes.items():
+        console.say(f"  {count:,} {code}, such as: {reasons[code]}")
+    suggested = plan.cells.get_column("suggestion").count()
+    if suggested:
+        console.say(f"{counted(suggested, 'row has', 'rows have')} a suggestion; none is applied by itself.")
+    console.say(f"Domains follow the Public Suffix List of {psl_date()}. Nothing was sent.")
+
+
+def _format_words(form: FileFormat) -> str:
+    names = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+    parts = [form.kind]
+    if form.encoding:
+        parts.append(form.encoding)
+    if form.delimiter:
+        parts.append(f"cells divided by {names.get(form.delimiter, repr(form.delimiter))}")
+    if form.sheet:
+        parts.append(f"sheet {form.sheet!r}")
+    parts.append(f"header in row {form.header_row:,}" if form.header_row else "without a header")
+    return ", ".join(parts)
+
+
+def _values(upload: Upload, columns: dict[str, list[str]], kind: Kind, plan: Plan) -> dict[str, Any]:
+    reckoning, form = plan.reckoning, upload.format
+    return {
+        "file": upload.name,
+        "kind": kind.value,
+        "rows": reckoning.uploaded,
+        "tasks": plan.tasks.height,
+        "outcomes": dict(reckoning.outcomes),
+        "codes": dict(reckoning.codes),
+        "encoding": form.encoding,
+        "delimiter": form.delimiter,
+        "sheet": form.sheet,
+        "header_row": form.header_row,
+        "mapping": columns,
+        "suffix_list": psl_date(),
+        "problems": [{"line": one.file_line, "message": one.message} for one in upload.problems],
+    }

@@ -1,0 +1,133 @@
+"""Commands by which a person steers a run: resume, pause, cancel.
+
+They promise only what is possible: what is with Openmart cannot be recalled and will be collected.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import typer
+
+from openmart_lib import desk
+from openmart_lib.commands.options import Json, Out, RunId, Wait, Yes, check_file
+from openmart_lib.commands.waiting import wait_or_tell
+from openmart_lib.console import Console, counted
+from openmart_lib.desk import Desk, Run
+from openmart_lib.errors import InputError
+from openmart_lib.ledger import BatchState, Hold, RunState
+from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.queries import newest_run_id
+from openmart_lib.report import Standing, held_with, look_at_all
+from openmart_lib.results import export as files
+from openmart_lib.settings import load_settings
+
+LISTED: Final = 20  # other runs that `resume` names
+
+
+def resume(run_id: RunId = None, wait: Wait = False, out: Out = None, as_json: Json = False) -> int:
+    """Go on with an unfinished run: after a crash, a pause or a hold.
+
+    Two things need the run's name, because they can cost more: going on after five submissions without a
+    clear answer, and going on with another key than the run was planned with.
+    """
+    console = Console(as_json)
+    check_file(out, "--out", files.ENDINGS)
+    if out is not None and not wait:
+        raise InputError("--out needs --wait. Nothing was sent. To write what there is: `openmart export`.")
+    settings = load_settings()
+    with desk.open(settings=settings) as opened:
+        chosen = opened.run(run_id or newest_run_id(opened.ledger))
+        report = chosen.report()
+        if report.run.state is RunState.PLANNING:
+            raise InputError(f"Run {chosen.id} cannot go on: {report.note}.")
+        costly = report.run.other_key or report.run.hold is Hold.UNKNOWNS
+        if report.standing is Standing.HELD and (run_id is not None or not costly):
+            _say_who_goes_on_too(console, opened, report.run)
+            chosen.resume()
+        return wait_or_tell(console, chosen, settings, wait=wait, out=out)
+
+
+def pause(run_id: RunId = None, as_json: Json = False) -> int:
+    """Send nothing more of a run until `resume`; what is with Openmart goes on and is collected."""
+    console = Console(as_json)
+    with desk.open() as opened:
+        chosen = _unfinished(opened, run_id, "pause")
+        chosen.pause()
+        run = chosen.report().run
+        console.say(
+            f"Run {run.run_id} ({run.name}) is paused. {unsent_words(run)} {with_openmart_words(run)} "
+            f"Go on with `openmart resume {run.run_id}`."
+        )
+        console.result(chosen.report().as_json())
+    return 0
+
+
+def cancel(run_id: RunId = None, yes: Yes = False, as_json: Json = False) -> int:
+    """Give up what was not sent; what is with Openmart cannot be recalled and will be collected."""
+    console = Console(as_json)
+    with desk.open() as opened:
+        chosen = _unfinished(opened, run_id, "cancel")
+        run = chosen.report().run
+        if not yes and not _confirmed(console, run):
+            console.say(f"Nothing was changed: run {run.run_id} goes on.")
+            console.result(chosen.report().as_json())
+            return 1
+        stopped = chosen.cancel()
+        run = chosen.report().run
+        console.say(
+            f"Run {run.run_id} ({run.name}) is cancelled. "
+            f"{counted(stopped.cancelled_batches, 'batch', 'batches')} will never be sent and cost nothing. "
+            f"{with_openmart_words(run)} Results so far: `openmart export {run.run_id} --out FILE`."
+        )
+        console.result(chosen.report().as_json())
+    return 0
+
+
+def _say_who_goes_on_too(console: Console, opened: Desk, run: RunInfo) -> None:
+    others = held_with(run, [report.run for report in look_at_all(opened.ledger, opened.settings)])
+    if others:
+        names = ", ".join(other.run_id for other in others[:LISTED])
+        console.say(f"The hold ends for all runs of this key; {names} will go on too.")
+
+
+def unsent_words(run: RunInfo) -> str:
+    """Say what waits to be sent."""
+    unsent = run.batches[BatchState.PLANNED]
+    if not unsent:
+        return "Nothing waits to be sent."
+    batches, rows = counted(unsent, "batch", "batches"), counted(run.pending.waiting, "row", "rows")
+    return f"{batches} ({rows}) not yet sent {'waits' if unsent == 1 else 'wait'} and cost nothing."
+
+
+def with_openmart_words(run: RunInfo) -> str:
+    """Say what nobody can stop any more."""
+    sent = run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED]
+    if not sent:
+        return "Nothing is with Openmart."
+    many = "batch is" if sent == 1 else "batches are"
+    return f"{sent:,} {many} with Openmart, cannot be recalled, may be charged, and will be collected."
+
+
+def _unfinished(opened: Desk, run_id: str | None, verb: str) -> Run:
+    chosen = opened.run(run_id or newest_run_id(opened.ledger))
+    run = chosen.report().run
+    if run.state in (RunState.DONE, RunState.CANCELLED):
+        over = "finished" if run.state is RunState.DONE else "cancelled already"
+        raise InputError(
+            f"Run {run.run_id} ({run.name}) is {over}, so there is nothing to {verb}. Nothing was changed. "
+            "List the runs with `openmart status`."
+        )
+    return chosen
+
+
+def _confirmed(console: Console, run: RunInfo) -> bool:
+    if not sys.stdin.isatty():
+        raise InputError(
+            f"Nobody can be asked whether run {run.run_id} is to be cancelled. Nothing was changed. "
+            "Say --yes if it is."
+        )
+    rows = counted(run.pending.waiting, "row", "rows")
+    console.warn(f"{rows} of run {run.run_id} ({run.name}) were not sent. {with_openmart_words(run)}")
+    return typer.confirm("Cancel what was not sent? This cannot be undone", err=True)

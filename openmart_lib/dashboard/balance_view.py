@@ -1,0 +1,76 @@
+"""The account's balance in words: as it was last read, around a submission, and asked for now (free)."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from openmart_lib.dashboard import resources, widgets, words
+from openmart_lib.engine import ask
+from openmart_lib.errors import OpenmartError
+from openmart_lib.ledger import balances
+from openmart_lib.ledger.balances import Balance
+from openmart_lib.ledger.overview import RunInfo
+
+SHARED = "Your team shares the balance, and other batches are charged too: a hint, not a proof."
+
+
+def figure(balance: Balance | None, *, now: float) -> tuple[str, str]:
+    """Return the last known balance as a headline number and what is said below it."""
+    if balance is None:
+        return "not known", "never read"
+    ago = words.duration(max(0.0, now - balance.at))
+    if balance.credits is None:
+        return "not metered", f"{ago} ago"
+    return words.count(balance.credits), f"{ago} ago"
+
+
+def around(run: RunInfo, sent_at: float, answered_at: float | None) -> str:
+    """Return the balance before and after a submission (UTC seconds) in one sentence or two."""
+    ledger, where = resources.ledger(), widgets.zone()
+    before = balances.balance_before(ledger, run.account_id, sent_at)
+    after = balances.balance_after(ledger, run.account_id, answered_at or sent_at)
+    known = [one for one in (before, after) if one is not None]
+    if not known:
+        return "Balance: it was not read around that time."
+    if any(one.credits is None for one in known):
+        return "Balance: your plan is not metered, so it tells nothing."
+    parts = []
+    if before is not None:
+        parts.append(f"{_credits(before)} before ({words.clock(before.at, where)})")
+    if after is not None:
+        parts.append(f"{_credits(after)} after ({words.clock(after.at, where)})")
+    said = f"Balance: {', '.join(parts)}"
+    if before is not None and after is not None:
+        said += f": {difference((before.credits or 0.0) - (after.credits or 0.0))}"
+    return f"{said}. {SHARED}"
+
+
+def difference(spent: float) -> str:
+    """Return what became of the balance: ``120 fewer``, ``the same``, ``300 more``."""
+    if not spent:
+        return "the same"
+    return f"{words.count(abs(spent))} {'fewer' if spent > 0 else 'more'}"
+
+
+def ask_button(run: RunInfo) -> None:
+    """Offer a free look at the balance; what comes back is stored and shown by the next refresh."""
+    if run.other_key:  # the present key would tell another account's balance
+        return
+    if not st.button("Ask for the balance (free)", key=f"balance_{run.run_id}", icon=":material/refresh:"):
+        return
+    asked_at = time.time()
+    try:
+        with st.spinner("Asking Openmart for the balance…"):
+            now = ask.balance(resources.settings())
+        credits = float(now["balance"]) if now["metered"] else None
+        balances.note_balance(resources.ledger(), run.account_id, credits, balances.PERSON, at=asked_at)
+    except OpenmartError as error:
+        widgets.error_message(error, level="warning")
+        return
+    st.rerun()
+
+
+def _credits(balance: Balance) -> str:
+    return f"{words.count(balance.credits or 0.0)} credits"

@@ -1,0 +1,86 @@
+"""Traces: the files under the data folder that hold what a run's rows say, and how they are removed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from openmart_lib.ledger import remembered
+from openmart_lib.ledger.ledger import Ledger
+from openmart_lib.ledger.overview import RunInfo
+
+DRAFTS: Final = "drafts"  # what Submit keeps under the ledger's folder, one folder with a note each
+_DRAFT_NOTE: Final = "draft.json"
+_NUMBERS: Final = ("seq", "file_line")
+
+
+def erase_files(ledger: Ledger, info: RunInfo, upload: Path) -> int:
+    """Empty a run's uploaded rows; delete its drafts, derived files and exports; return how many files.
+
+    What was decided about cells of these rows is forgotten too: the cells are its keys.
+    """
+    _forget_choices(ledger, upload)
+    files = _empty_upload(upload) + _remove_drafts(ledger.folder / DRAFTS, info)
+    return files + remove_derived(ledger, info.run_id)
+
+
+def remove_derived(ledger: Ledger, run_id: str) -> int:
+    """Delete flattened records and prepared exports, which are made anew when wanted; return how many."""
+    found = [*ledger.results_dir.glob(f"{run_id}*"), *ledger.exports_dir.glob(f"{run_id}-*")]
+    # Of a file that is still being written, or was left by a killed program, nobody knows whose it is.
+    found += [*ledger.results_dir.glob(".*.part"), *ledger.exports_dir.glob(".*.part")]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _forget_choices(ledger: Ledger, upload: Path) -> None:
+    keys = {key.strip().lower(): key for key in remembered.recall_all(ledger, remembered.DOMAIN_CHOICE)}
+    if not keys or not upload.is_file():
+        return
+    rows = pl.scan_parquet(upload)
+    for name in _texts(rows):
+        cell = pl.col(name).str.strip_chars().str.to_lowercase()
+        for text in rows.select(cell).filter(cell.is_in(list(keys))).unique().collect()[name]:
+            remembered.forget(ledger, remembered.DOMAIN_CHOICE, keys[text])
+
+
+def _empty_upload(upload: Path) -> int:
+    """Put rows without any text in the place of the uploaded ones: the pages still count and show them."""
+    for left in upload.parent.glob(f"{upload.stem}.*.part"):
+        left.unlink(missing_ok=True)
+    if not upload.exists():
+        return 0
+    rows = pl.scan_parquet(upload)
+    texts = _texts(rows)
+    held = rows.select(pl.sum_horizontal(pl.col(texts).count())).collect().item() if texts else 0
+    if not held:
+        return 0
+    partial = upload.with_suffix(f".{secrets.token_hex(4)}.part")
+    partial.touch(mode=0o600)
+    empty = rows.select(*_NUMBERS, *(pl.lit(None, pl.String).alias(name) for name in texts))
+    empty.collect().write_parquet(partial)
+    partial.replace(upload)
+    return 1
+
+
+def _remove_drafts(root: Path, info: RunInfo) -> int:
+    removed = 0
+    for note in root.glob(f"*/{_DRAFT_NOTE}"):
+        try:
+            draft = json.loads(note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # being written: its own age ends it
+        if draft.get("run_id") == info.run_id or draft.get("upload_sha256") == info.upload_sha256:
+            shutil.rmtree(note.parent, ignore_errors=True)
+            removed += 1
+    return removed
+
+
+def _texts(rows: pl.LazyFrame) -> list[str]:
+    return [name for name in rows.collect_schema().names() if name not in _NUMBERS]

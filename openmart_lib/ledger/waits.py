@@ -1,0 +1,42 @@
+"""Waits after the clock was set: their ends move along, so that each lasts as long as it was meant to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Table, update
+
+from openmart_lib.ledger.ledger import Ledger, append_event
+from openmart_lib.ledger.schema import account, batch
+from openmart_lib.ledger.states import BatchState
+
+_WITH_OPENMART = BatchState.SENDING, BatchState.ACCEPTED
+_TIMES_OF_A_BATCH = "sent_at", "answered_at", "changed_at", "asked_at", "ready_at", "next_poll_at"
+
+
+def clock_was_set(ledger: Ledger, by: float) -> None:
+    """Move what is still waited for, and the times of batches on their way, by as much as the clock was set.
+
+    Without it a clock set ahead would end a wait that the server asked for, and call batches stalled or
+    their rows missing; one set back would leave them alone for as long as it was set back.
+
+    Args:
+        by: Seconds; negative when it was set back. The ledger's clock is the new one already.
+    """
+    now = ledger.now()
+    with ledger.write() as connection:
+        on_their_way = batch.c.state.in_(_WITH_OPENMART)
+        connection.execute(_moved(batch, by, *_TIMES_OF_A_BATCH).where(on_their_way))
+        waiting = batch.c.state == BatchState.PLANNED, batch.c.not_before > now - by
+        connection.execute(_moved(batch, by, "not_before").where(*waiting))
+        _move_holds(connection, by)
+        append_event(connection, now, "clock_set", by=by)
+
+
+def _move_holds(connection: Connection, by: float) -> None:
+    held = account.c.hold.is_not(None)
+    connection.execute(_moved(account, by, "held_at", "hold_until").where(held))
+
+
+def _moved(table: Table, by: float, *columns: str) -> Any:
+    return update(table).values({name: table.c[name] + by for name in columns})

@@ -69,8 +69,10 @@ class Prepared:
         return task
 
     def rejects(self) -> pl.DataFrame:
-        """Return the rows that cannot be sent, each with its number and reason, as ``rejects_frame``."""
-        return rejects_frame(self.upload.frame, self.plan.rows)
+        """Return the rows that cannot be sent, with number, reason and suggestion, as ``rejects_frame``."""
+        return rejects_frame(
+            self.upload.frame, self.plan.rows, cells=self.plan.cells, sha256=self.upload.sha256
+        )
 
 
 def prepare(

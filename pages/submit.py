@@ -13,9 +13,11 @@ from openmart_lib.dashboard import (
     submit_file,
     submit_options,
     submit_plan,
+    submit_remembered,
     widgets,
 )
 from openmart_lib.errors import InputError
+from openmart_lib.intake.overrides import Overrides
 
 st.title("Submit", anchor=False)
 
@@ -33,12 +35,11 @@ if draft.run_id:
 
 choices = drafts.editable(draft)
 
-st.header("1 · Goal and file", anchor=False)
 kind = submit_file.show(draft, choices)
 
 st.header("2 · Columns", anchor=False)
 mapped = submit_columns.begin(draft, kind, choices)
-submit_columns.show(mapped)
+submit_columns.show(mapped, choices)
 
 st.header("3 · Check", anchor=False)
 check = st.container()
@@ -49,19 +50,26 @@ drafts.choose(submit_draft.folder(), draft, choices)
 
 try:
     options = submit_plan.run_options(mapped, choices)
-    prepared = submit_plan.prepare(mapped, options)
+    overrides = Overrides.from_dict(choices.get("overrides") or {})
+    memories = submit_remembered.memories(choices)
+    look = submit_plan.look(mapped, options, overrides, memories=memories)
 except InputError as error:
     with check:
         widgets.error_message(error, level="warning")
     st.stop()
+if memories is not None and look.checked is not None and look.job is None:
+    submit_check.apply_remembered(draft, look.checked, choices)
 with check:
-    submit_check.show(draft, prepared)
+    waiting = st.container()
+    submit_check.show(draft, look)
 
 st.header("5 · Confirm", anchor=False)
 missing = submit_options.missing(mapped, choices)
 if missing:
     st.info(missing, icon=":material/edit:")
-elif not prepared.task_count:
+elif look.job is not None or look.checked is None:
+    st.caption("As soon as the list is checked, this shows what will be sent and what it may cost.")
+elif not look.checked.prepared.task_count:
     widgets.message(
         "warning",
         "No row of this list can be sent.",
@@ -69,5 +77,8 @@ elif not prepared.task_count:
         "Look at the reasons under Check, choose other columns, or correct the list.",
     )
 else:
-    submit_confirm.show(draft, prepared, choices)
+    submit_confirm.show(draft, look.checked.prepared, choices)
     drafts.choose(submit_draft.folder(), draft, choices)
+
+with waiting:
+    submit_plan.wait(look)

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from openmart_lib import choices
-from openmart_lib.api.wire import Kind
 from openmart_lib.commands.options import Json, check_file
 from openmart_lib.console import PROBLEMS_SHOWN, Console, counted
 from openmart_lib.intake.checked import checked_frame
@@ -22,6 +21,7 @@ from openmart_lib.results import export as files
 from openmart_lib.settings import load_settings
 
 OUT_ENDINGS: Final = (".csv", ".parquet")
+COMPANIES: Final = "find_people"
 # What is asked for is said when a list is submitted; here it stands for whatever that will be.
 ASKED_LATER: Final = RunOptions(title="any role", tech_type="any technology", company_name_from_domain=True)
 
@@ -32,13 +32,13 @@ def check(
     ],
     kind: Annotated[
         str, typer.Option(help="find_people, lookup_people, lookup_business_email or find_tech.")
-    ] = Kind.FIND_PEOPLE.value,
+    ] = COMPANIES,
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="FIELD=COLUMN", help="What a column means; guessed where not said."),
     ] = None,
     rejects: Annotated[
-        Path | None, typer.Option(help="Write the rows that cannot be sent here, to correct and upload again.")
+        Path | None, typer.Option(help="Write the rows that cannot be sent here, to correct and use again.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write every row with what was understood: .csv or .parquet.")
@@ -66,7 +66,7 @@ def check(
     return 0
 
 
-def _say(console: Console, upload: Upload, columns: dict[str, list[str]], kind: Kind, plan: Plan) -> None:
+def _say(console: Console, upload: Upload, columns: dict[str, list[str]], kind: str, plan: Plan) -> None:
     reckoning = plan.reckoning
     for problem in upload.problems[:PROBLEMS_SHOWN]:
         console.say(f"Line {problem.file_line:,}: {problem.message}")
@@ -76,10 +76,10 @@ def _say(console: Console, upload: Upload, columns: dict[str, list[str]], kind: 
     console.say(f"Read as {_format_words(upload.format)}.")
     pairs = (f"{FIELD_WORDS[Field(name)]} = {' or '.join(sources)}" for name, sources in columns.items())
     console.say(f"Columns: {'; '.join(pairs)}.")
-    if kind is Kind.FIND_PEOPLE and suggest_kind(upload.frame) is Kind.LOOKUP_PEOPLE:
-        console.say("The list names people: --kind lookup_people checks it for looking them up.")
+    if kind == COMPANIES and (better := suggest_kind(upload.frame)) != kind:
+        console.say(f"The list names people: --kind {better} checks it for looking them up.")
     console.say(f"{reckoning.sentence}: {counted(plan.tasks.height, 'task', 'tasks')}.")
-    reasons = {code: reason for code, reason in plan.rows.select("code", "reason").unique("code").iter_rows()}
+    reasons = dict(plan.rows.select("code", "reason").unique("code").iter_rows())
     for code, count in reckoning.codes.items():
         console.say(f"  {count:,} {code}, such as: {reasons[code]}")
     suggested = plan.cells.get_column("suggestion").count()
@@ -101,11 +101,11 @@ def _format_words(form: FileFormat) -> str:
     return ", ".join(parts)
 
 
-def _values(upload: Upload, columns: dict[str, list[str]], kind: Kind, plan: Plan) -> dict[str, Any]:
+def _values(upload: Upload, columns: dict[str, list[str]], kind: str, plan: Plan) -> dict[str, Any]:
     reckoning, form = plan.reckoning, upload.format
     return {
         "file": upload.name,
-        "kind": kind.value,
+        "kind": str(kind),
         "rows": reckoning.uploaded,
         "tasks": plan.tasks.height,
         "outcomes": dict(reckoning.outcomes),

@@ -15,7 +15,8 @@ from openmart_lib.engine.attach import look_at
 from openmart_lib.errors import OpenmartError
 from openmart_lib.intake import foreign
 from openmart_lib.intake.columns import uploaded_columns
-from openmart_lib.intake.files import Upload, read_upload
+from openmart_lib.intake.files import Upload
+from openmart_lib.intake.guarded import read_upload_guarded
 from openmart_lib.ledger.attaching import ForeignBatch, place_of_id
 
 SAMPLE: Final = 5  # tasks shown
@@ -55,8 +56,7 @@ def _steps(key: str) -> None:
         key=f"{key}_kind",
     )
     file = st.file_uploader(
-        "Your list, if it holds the tracking ids: CSV, TXT or XLSX (optional)",
-        type=["csv", "tsv", "txt", "xlsx"],
+        "Your list, if it holds the tracking ids (optional)",
         help="Every row comes back with an outcome. Without a list, each task of the batch is a row.",
         key=f"{key}_file",
     )
@@ -73,7 +73,7 @@ def _steps(key: str) -> None:
 
 @st.cache_resource(max_entries=2, show_spinner="Reading your list…")
 def _read(file_id: str, _file: Any) -> Upload:
-    return read_upload(_file.getvalue(), _file.name)
+    return read_upload_guarded(_file.getvalue(), _file.name)
 
 
 def _follow(job_key: str, text: str) -> Any:

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import polars as pl
 
 MAX_AGE: Final = 7 * 86_400.0  # seconds a draft is kept after its last change
 _ID: Final = re.compile(r"[a-z2-7]{16}")
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
-_FRAME: Final = "upload.parquet"
+_SOURCE: Final = "source.bin"
 _NOTE: Final = "draft.json"
 
 
@@ -40,6 +40,10 @@ class Draft:
         notes: What the analyst should look at in the file: (line, message).
         choices: What was chosen so far, by widget; JSON values only.
         run_id: The run this draft became, None before Confirm.
+        revision: Which reading of the rows counts: 0 the first; read anew or corrected, the next number.
+        revisions: Readings made so far; a number is never used twice, so that caches may trust it.
+        corrections: Per file of corrected rows that joined, in order: its name (``file``), and what it
+            replaced (``revision``, ``sha256``, ``notes``).
     """
 
     draft_id: str
@@ -50,6 +54,9 @@ class Draft:
     notes: list[tuple[int, str]] = field(default_factory=list)
     choices: dict[str, Any] = field(default_factory=dict)
     run_id: str | None = None
+    revision: int = 0
+    revisions: int = 0
+    corrections: list[dict[str, Any]] = field(default_factory=list)
 
 
 def create(
@@ -60,16 +67,22 @@ def create(
     sha256: str,
     file_format: dict[str, Any],
     notes: Sequence[tuple[int, str]] = (),
+    source: bytes | None = None,
 ) -> Draft:
-    """Keep an uploaded frame as a new draft under ``root``; drafts past their age are removed."""
+    """Keep an uploaded frame as a new draft under ``root``; drafts past their age are removed.
+
+    Args:
+        source: The file itself, so that it can be read again in another way.
+    """
     remove_old(root, now=time.time())
     draft = Draft(_new_id(), secrets.token_hex(16), name, sha256, file_format, list(notes))
     folder = root / draft.draft_id
     folder.mkdir(parents=True, mode=0o700)
     root.chmod(0o700)
-    path = folder / _FRAME
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
-        frame.write_parquet(file)
+    _keep_frame(root, draft, frame)
+    if source is not None:
+        with _private(folder / _SOURCE) as file:
+            file.write(source)
     _write(root, draft)
     return draft
 
@@ -85,9 +98,86 @@ def load(root: Path, draft_id: str) -> Draft | None:
         return None
 
 
-def frame(root: Path, draft_id: str) -> pl.DataFrame:
+def frame(root: Path, draft_id: str, revision: int = 0) -> pl.DataFrame:
     """Return the uploaded rows of a draft: seq, file_line, then the uploaded columns as text."""
-    return pl.read_parquet(root / draft_id / _FRAME)
+    return pl.read_parquet(root / draft_id / _frame_name(revision))
+
+
+def source(root: Path, draft: Draft) -> bytes | None:
+    """Return the uploaded file itself, None where it was not kept."""
+    try:
+        return (root / draft.draft_id / _SOURCE).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def read_anew(
+    root: Path,
+    draft: Draft,
+    frame: pl.DataFrame,
+    *,
+    sha256: str,
+    file_format: dict[str, Any],
+    notes: Sequence[tuple[int, str]],
+    choices: dict[str, Any],
+) -> Draft:
+    """Keep the rows as they were read in another way, with the choices that still hold."""
+    changed = replace(
+        draft,
+        upload_sha256=sha256,
+        upload_format=file_format,
+        notes=list(notes),
+        choices=choices,
+        revision=draft.revisions + 1,
+        revisions=draft.revisions + 1,
+        corrections=[],
+    )
+    return _with_frame(root, changed, frame)
+
+
+def correct(
+    root: Path,
+    draft: Draft,
+    frame: pl.DataFrame,
+    *,
+    file: str,
+    sha256: str,
+    notes: Sequence[tuple[int, str]],
+    choices: dict[str, Any],
+) -> Draft:
+    """Keep the rows after those of a corrected file (``file``, its name) joined them."""
+    before = {
+        "file": file,
+        "revision": draft.revision,
+        "sha256": draft.upload_sha256,
+        "notes": list(draft.notes),
+    }
+    changed = replace(
+        draft,
+        upload_sha256=sha256,
+        notes=list(notes),
+        choices=choices,
+        revision=draft.revisions + 1,
+        revisions=draft.revisions + 1,
+        corrections=[*draft.corrections, before],
+    )
+    return _with_frame(root, changed, frame)
+
+
+def take_back(root: Path, draft: Draft) -> Draft:
+    """Go back to the rows as they were before the last corrected file joined them."""
+    if not draft.corrections:
+        return draft
+    *kept, last = draft.corrections
+    changed = replace(
+        draft,
+        revision=last["revision"],
+        upload_sha256=last["sha256"],
+        notes=last["notes"],
+        corrections=kept,
+    )
+    _write(root, changed)
+    return changed
 
 
 def editable(draft: Draft) -> dict[str, Any]:
@@ -116,7 +206,10 @@ def copy(root: Path, draft: Draft) -> Draft:
     twin = replace(draft, draft_id=_new_id(), confirm_token=secrets.token_hex(16), run_id=None)
     folder = root / twin.draft_id
     folder.mkdir(parents=True, mode=0o700)
-    os.link(root / draft.draft_id / _FRAME, folder / _FRAME)
+    kept = [_SOURCE, *map(_frame_name, _needed(draft))]
+    for name in kept:
+        if (root / draft.draft_id / name).exists():
+            os.link(root / draft.draft_id / name, folder / name)
     _write(root, twin)
     return twin
 
@@ -137,13 +230,41 @@ def remove_old(root: Path, *, now: float) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _with_frame(root: Path, draft: Draft, frame: pl.DataFrame) -> Draft:
+    """Keep a draft with new rows; readings that nothing leads back to are removed."""
+    _keep_frame(root, draft, frame)
+    _write(root, draft)
+    needed = set(map(_frame_name, _needed(draft)))
+    for path in (root / draft.draft_id).glob("upload*.parquet"):
+        if path.name not in needed:
+            path.unlink(missing_ok=True)
+    return draft
+
+
+def _needed(draft: Draft) -> list[int]:
+    """Return the readings that a draft shows or can go back to."""
+    return [draft.revision, *(one["revision"] for one in draft.corrections)]
+
+
+def _frame_name(revision: int) -> str:
+    return f"upload-{revision}.parquet" if revision else "upload.parquet"
+
+
+def _keep_frame(root: Path, draft: Draft, frame: pl.DataFrame) -> None:
+    with _private(root / draft.draft_id / _frame_name(draft.revision)) as file:
+        frame.write_parquet(file)
+
+
+def _private(path: Path) -> BinaryIO:
+    """Open a new file that only its owner may read."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb")
+
+
 def _write(root: Path, draft: Draft) -> None:
     path = root / draft.draft_id / _NOTE
     partial = path.with_name(f"{_NOTE}.{secrets.token_hex(4)}.part")
-    with os.fdopen(
-        os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
-        json.dump(asdict(draft), file, ensure_ascii=False)
+    with _private(partial) as file:
+        file.write(json.dumps(asdict(draft), ensure_ascii=False).encode(errors="replace"))
     partial.replace(path)
 
 

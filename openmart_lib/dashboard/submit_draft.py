@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import drafts, resources
+from openmart_lib.dashboard import background, drafts, resources, submit_reading, words
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.intake import columns
-from openmart_lib.intake.columns import Guess
-from openmart_lib.intake.files import FileFormat, FileProblem, Upload, read_upload
+from openmart_lib.intake.columns import Guess, uploaded_columns
+from openmart_lib.intake.files import FileFormat, FileProblem, Upload
 
 SAMPLE: Final = Path(__file__).with_name("sample_companies.csv")
+_ABOUT_COLUMNS: Final = ("mapping", "recalled", "only_where_empty")  # choices that name columns
+_ABOUT_ROWS: Final = ("overrides", "before")  # choices that name rows
 
 
 def folder() -> Path:
@@ -29,26 +32,94 @@ def present() -> Draft | None:
     return drafts.load(folder(), draft_id) if draft_id else None
 
 
-def begin(upload: Upload, *, choices: dict[str, Any] | None = None) -> None:
-    """Make a draft of an upload and open it; ends this run of the page."""
-    draft = drafts.create(
-        folder(),
-        upload.frame,
-        name=upload.name,
-        sha256=upload.sha256,
-        file_format=dataclasses.asdict(upload.format),
-        notes=[(problem.file_line, problem.message) for problem in upload.problems],
-    )
-    if choices:
-        drafts.choose(folder(), draft, choices)
-    st.query_params["draft"] = draft.draft_id
+def begin(data: bytes, name: str, *, pasted: bool = False, choices: dict[str, Any] | None = None) -> None:
+    """Read a list, make a draft of it and open it; ends this run of the page.
+
+    Raises:
+        InputError: If the list cannot be used.
+    """
+    root = folder()
+
+    def work(progress: background.Progress) -> str:
+        upload = submit_reading.read(data, name, pasted=pasted)
+        draft = drafts.create(
+            root,
+            upload.frame,
+            name=upload.name,
+            sha256=upload.sha256,
+            file_format=dataclasses.asdict(upload.format),
+            notes=_notes(upload),
+            source=data,
+        )
+        if choices:
+            drafts.choose(root, draft, choices)
+        return draft.draft_id
+
+    # Every upload is a draft of its own; an impatient second click while it is read is not.
+    key = f"read|{name}|{hashlib.sha256(data).hexdigest()}"
+    job = background.start(key, work)
+    try:
+        draft_id = submit_reading.follow(job, f"Reading your list, {words.file_size(len(data))}")
+    finally:
+        background.forget(key)
+    st.query_params["draft"] = draft_id
     st.rerun()
 
 
 def begin_with_sample() -> None:
     """Make a draft of the sample companies, with the role chosen, so that it can be confirmed at once."""
-    upload = read_upload(SAMPLE.read_bytes(), SAMPLE.name)
-    begin(upload, choices={"kind": Kind.FIND_PEOPLE.value, "same": {"title": "Owner"}})
+    chosen = {"kind": Kind.FIND_PEOPLE.value, "same": {"title": "Owner"}}
+    begin(SAMPLE.read_bytes(), SAMPLE.name, choices=chosen)
+
+
+def read_anew(draft: Draft, how: dict[str, Any]) -> None:
+    """Read a draft's file in another way, keep the choices that still hold, and show it.
+
+    Raises:
+        InputError: If the file cannot be read so; the draft stays as it was.
+    """
+    data, root = drafts.source(folder(), draft), folder()
+    if data is None:
+        return
+    before = upload_of(draft.draft_id, draft.revision).frame
+
+    def work(progress: background.Progress) -> None:
+        pasted = draft.upload_format.get("kind") == submit_reading.PASTED
+        upload = submit_reading.read(data, draft.upload_name, how, pasted=pasted)
+        choices = _still_holding(drafts.editable(draft), before, upload.frame) | {"how": how}
+        drafts.read_anew(
+            root,
+            draft,
+            upload.frame,
+            sha256=upload.sha256,
+            file_format=dataclasses.asdict(upload.format),
+            notes=_notes(upload),
+            choices=choices,
+        )
+
+    key = f"anew|{draft.draft_id}|{draft.revisions}|{sorted(how.items())}"
+    job = background.start(key, work)
+    try:
+        submit_reading.follow(job, "Reading your list in the way you chose")
+    finally:
+        background.forget(key)
+    st.rerun()
+
+
+def _still_holding(choices: dict[str, Any], before: Any, after: Any) -> dict[str, Any]:
+    """Return the choices without those about columns or rows that are others now."""
+    if uploaded_columns(before) != uploaded_columns(after):
+        choices["round"] = int(choices.get("round", 0)) + 1
+        for name in _ABOUT_COLUMNS:
+            choices.pop(name, None)
+    if not before["file_line"].equals(after["file_line"]):
+        for name in _ABOUT_ROWS:
+            choices.pop(name, None)
+    return choices
+
+
+def _notes(upload: Upload) -> list[tuple[int, str]]:
+    return [(problem.file_line, problem.message) for problem in upload.problems]
 
 
 def leave() -> None:
@@ -57,24 +128,40 @@ def leave() -> None:
     st.rerun()
 
 
+def change(draft_id: str, **changes: Any) -> None:
+    """Change choices of a draft from a button's callback, before the page runs again; None removes one."""
+    draft = drafts.load(folder(), draft_id)
+    if draft is None or draft.run_id:
+        return
+    kept = {name: value for name, value in (draft.choices | changes).items() if value is not None}
+    drafts.choose(folder(), draft, kept)
+
+
+def upload(draft: Draft) -> Upload:
+    """Return the upload of a draft as it is read now."""
+    return upload_of(draft.draft_id, draft.revision)
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
-def upload_of(draft_id: str) -> Upload:
-    """Return the upload of the draft of this id; read from disk once, shared by all tabs."""
+def upload_of(draft_id: str, revision: int) -> Upload:
+    """Return one reading of a draft's upload; read from disk once, shared by all tabs."""
     draft = drafts.load(folder(), draft_id)
     assert draft is not None, "the page has loaded it just before"
     shape = draft.upload_format | {"sheets": tuple(draft.upload_format.get("sheets", ()))}
+    known = {field.name for field in dataclasses.fields(FileFormat)}
     problems = tuple(FileProblem(line, text) for line, text in draft.notes)
-    frame = drafts.frame(folder(), draft_id)
-    return Upload(draft.upload_name, draft.upload_sha256, frame, FileFormat(**shape), problems)
+    frame = drafts.frame(folder(), draft_id, revision)
+    form = FileFormat(**{name: value for name, value in shape.items() if name in known})
+    return Upload(draft.upload_name, draft.upload_sha256, frame, form, problems)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def guess(draft_id: str, kind: Kind) -> Guess:
+def guess(draft_id: str, revision: int, kind: Kind) -> Guess:
     """Return what a draft's columns seem to mean for one goal."""
-    return columns.guess_mapping(upload_of(draft_id).frame, kind)
+    return columns.guess_mapping(upload_of(draft_id, revision).frame, kind)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def suggested_kind(draft_id: str) -> Kind:
+def suggested_kind(draft_id: str, revision: int) -> Kind:
     """Return the goal that a draft's columns suggest."""
-    return columns.suggest_kind(upload_of(draft_id).frame)
+    return columns.suggest_kind(upload_of(draft_id, revision).frame)

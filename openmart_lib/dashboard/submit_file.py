@@ -1,16 +1,16 @@
-"""Submit, step 1: the goal, and the file, pasted rows or sample it is about."""
+"""Submit, step 1: the file, pasted rows or sample, and the goal it is to serve."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import resources, submit_draft, widgets, words
+from openmart_lib.dashboard import resources, submit_draft, submit_preview, widgets, words
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.errors import InputError
-from openmart_lib.intake.files import read_pasted, read_upload
 
 WHAT_FOLLOWS: Final = (
     "What follows:\n"
@@ -31,13 +31,14 @@ def ask_for_file() -> None:
                 submit_draft.begin_with_sample()
     upload, paste = st.tabs(["Upload a file", "Paste rows"])
     with upload:
+        # Any file may come: its bytes say what it is, and the refusal of others says what to do.
         file = st.file_uploader(
-            "Your list: CSV, TXT or XLSX, up to 200 MB",
-            type=["csv", "tsv", "txt", "xlsx"],
-            help="The first row names the columns. Every column is kept and comes back with the results.",
+            "Your list: CSV, TSV, TXT, Excel (XLSX, XLS, XLSB), ODS, Parquet, also gzipped; up to 200 MB",
+            help="Separator, encoding, header row and sheet are found out, and can be changed. "
+            "Every column is kept and comes back with the results.",
         )
         if file is not None:
-            _read(lambda: read_upload(file.getvalue(), file.name))
+            _read(lambda: submit_draft.begin(file.getvalue(), file.name))
     with paste:
         text = st.text_area(
             "Rows, one a line",
@@ -46,75 +47,38 @@ def ask_for_file() -> None:
             placeholder="acme.com\nglobex.com\n\nor rows copied from a spreadsheet, with their header",
         )
         if st.button("Use these rows", icon=":material/check:"):
-            _read(lambda: read_pasted(text or ""))
+            data = (text or "").encode(errors="replace")
+            _read(lambda: submit_draft.begin(data, "pasted rows", pasted=True))
     st.markdown(WHAT_FOLLOWS)
 
 
-def _read(read: Any) -> None:
+def _read(begin: Callable[[], None]) -> None:
     try:
-        with st.spinner("Reading your list…"):
-            upload = read()
+        begin()
     except InputError as error:
         widgets.error_message(error)
-        return
-    submit_draft.begin(upload)
 
 
 def show(draft: Draft, choices: dict[str, Any]) -> Kind:
-    """Show the file as one line, and the goal; return the goal."""
-    rows = submit_draft.upload_of(draft.draft_id).frame.height
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/description: {widgets.escape(file_line(draft, rows))}", width="stretch")
-        if st.button("Other list", key=f"{draft.draft_id}_leave", icon=":material/swap_horiz:"):
+    """Show the file as one line that opens to change how it is read, and the goal; return the goal."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header("1 · Goal and file", anchor=False, width="stretch")
+        if st.button(
+            "Other list", key=f"{draft.draft_id}_leave", icon=":material/swap_horiz:", type="tertiary"
+        ):
             submit_draft.leave()
-    _notes(draft)
+    submit_preview.show(draft)
+    return _goal(draft, choices)
+
+
+def _goal(draft: Draft, choices: dict[str, Any]) -> Kind:
     key = f"{draft.draft_id}_kind"
-    suggested = submit_draft.suggested_kind(draft.draft_id)
+    suggested = submit_draft.suggested_kind(draft.draft_id, draft.revision)
     st.session_state.setdefault(key, Kind(choices.get("kind", suggested)))
-    kind = st.radio(
-        "What do you want?",
-        list(Kind),
-        format_func=words.KIND_NAMES.__getitem__,
-        captions=[words.KIND_SENTENCES[one] for one in Kind],
-        key=key,
+    chosen = st.radio(
+        "What do you want?", list(Kind), format_func=words.KIND_NAMES.__getitem__, key=key, horizontal=True
     )
-    chosen = kind or suggested
-    choices["kind"] = chosen.value
-    return chosen
-
-
-def file_line(draft: Draft, rows: int) -> str:
-    """Return "messy_export.csv · 5,000 rows · semicolon, Windows-1252"."""
-    return " · ".join(
-        filter(None, (draft.upload_name, words.counted(rows, "row"), format_words(draft.upload_format)))
-    )
-
-
-def format_words(shape: dict[str, Any]) -> str:
-    """Return how a file was understood, in words; "" where there is nothing to say."""
-    names = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-    encodings = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "cp1252": "Windows-1252", "utf-16": "UTF-16"}
-    parts = []
-    if shape.get("delimiter"):
-        parts.append(names.get(shape["delimiter"], f"separator {shape['delimiter']}"))
-    if shape.get("encoding"):
-        parts.append(encodings.get(shape["encoding"].lower().replace("_", "-"), shape["encoding"]))
-    if shape.get("sheet"):
-        parts.append(f"sheet {shape['sheet']}")
-    if shape.get("kind") in ("csv", "xlsx", "paste") and shape.get("header_row") is None:
-        parts.append("no header row")
-    return ", ".join(parts)
-
-
-def _notes(draft: Draft) -> None:
-    if not draft.notes:
-        return
-    with st.expander(
-        f"{words.counted(len(draft.notes), 'thing')} to know about the file",
-        icon=":material/info:",
-        expanded=False,
-    ):
-        for line, text in draft.notes[:50]:
-            st.text(f"Line {words.count(line)}: {text}")
-        if len(draft.notes) > 50:
-            st.caption(f"and {words.count(len(draft.notes) - 50)} more")
+    kind = Kind(chosen or suggested)
+    st.caption(words.KIND_SENTENCES[kind])
+    choices["kind"] = kind.value
+    return kind

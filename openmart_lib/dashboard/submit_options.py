@@ -25,6 +25,7 @@ def show(mapped: Mapped, choices: dict[str, Any]) -> None:
         _company_name(mapped, choices)
     if mapped.kind is Kind.FIND_TECH:
         _technology(mapped)
+    _which_rows(mapped, choices)
     _advanced(mapped, choices)
 
 
@@ -131,6 +132,36 @@ def _company_name(mapped: Mapped, choices: dict[str, Any]) -> None:
         key=key,
         help="Openmart needs a company name for this goal. Off: rows without a name are rejected.",
     )
+
+
+def _which_rows(mapped: Mapped, choices: dict[str, Any]) -> None:
+    """Let only a part of the rows be sent: the first ones, or those that lack something."""
+    first, empty = st.columns(2, vertical_alignment="bottom")
+    key = _key(mapped, "first_rows")
+    st.session_state.setdefault(key, choices.get("first_rows"))
+    choices["first_rows"] = first.number_input(
+        "Send only the first rows",
+        min_value=1,
+        step=1,
+        key=key,
+        placeholder="all rows",
+        help="The others count as skipped, and come back in the results as that. 25 make a good trial.",
+    )
+    key = f"{mapped.scope}_only_where_empty"
+    if st.session_state.get(key) not in (None, *range(len(mapped.names))):
+        del st.session_state[key]
+    chosen = choices.get("only_where_empty")
+    st.session_state.setdefault(key, mapped.names.index(chosen) if chosen in mapped.names else None)
+    number = empty.selectbox(
+        "Send only rows where this column is empty",
+        range(len(mapped.names)),
+        index=None,
+        format_func=mapped.names.__getitem__,
+        key=key,
+        placeholder="every row",
+        help="For example the column Email: rows that have one already are skipped and not paid.",
+    )
+    choices["only_where_empty"] = None if number is None else mapped.names[number]
 
 
 def _advanced(mapped: Mapped, choices: dict[str, Any]) -> None:

@@ -63,21 +63,16 @@ def read_careful(
         ``file_line`` (UInt32) and the cells (``c0``, ``c1``, ...: String, null where a row is shorter, more
         of them than ``width`` where rows are longer), and the problems.
     """
-    quoting = ProblemList("have quotes that do not match")
-    ragged = ProblemList("have more or fewer cells than columns")
+    problems = RowProblems(width)
     # newline="": CR, LF and both end a line, as the csv module has it.
     rows = _rows(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8", newline=""), dialect)
     frames = [rows_to_frame([], width, dialect, first_line)]
     while some := list(islice(rows, _ROWS_AT_ONCE)):
         for row in some:
-            line = first_line + row.start
-            if row.odd:
-                quoting.add(odd_quotes(line))
-            if len(row.cells) != width and not is_blank(row.cells):
-                ragged.add(ragged_problem(line, len(row.cells), width))
+            problems.look_at(row, first_line + row.start)
         frames.append(rows_to_frame(some, width, dialect, first_line))
         refuse_too_many(sum(frame.height for frame in frames), width)
-    return pl.concat(frames, how="diagonal"), [*quoting.problems(), *ragged.problems()]
+    return pl.concat(frames, how="diagonal"), problems.found()
 
 
 def read_row(
@@ -156,19 +151,35 @@ def _as_it_stands(line: str, dialect: Dialect) -> list[str]:
     return bare.split(dialect.separator)
 
 
-def odd_quotes(line: int) -> FileProblem:
-    """Return what is said of a line whose quotes do not match."""
-    return FileProblem(line, f"The quotes on line {line:,} do not match; it was read as it stands.")
+class RowProblems:
+    """What there is to say of rows: quotes that do not match, cells missing or surplus."""
+
+    def __init__(self, width: int) -> None:
+        """Begin with nothing; rows should have ``width`` cells."""
+        self._width = width
+        self._quoting = ProblemList("have quotes that do not match")
+        self._ragged = ProblemList("have more or fewer cells than columns")
+
+    def look_at(self, row: ReadRow, line: int) -> None:
+        """Note what is odd about the row that begins on a line."""
+        if row.odd:
+            self._quoting.add(
+                line, lambda: f"The quotes on line {line:,} do not match; it was read as it stands."
+            )
+        if len(row.cells) != self._width and not is_blank(row.cells):
+            self._ragged.add(line, lambda: _ragged(line, len(row.cells), self._width))
+
+    def found(self) -> list[FileProblem]:
+        """Return all problems, sort by sort."""
+        return self._quoting.problems() + self._ragged.problems()
 
 
-def ragged_problem(line: int, cells: int, width: int) -> FileProblem:
-    """Return what is said of a line with more or fewer cells than columns."""
+def _ragged(line: int, cells: int, width: int) -> str:
     if cells < width:
-        return FileProblem(line, f"Line {line:,} has {cells} of {width} cells; the missing ones are empty.")
-    return FileProblem(
-        line,
+        return f"Line {line:,} has {cells} of {width} cells; the missing ones are empty."
+    return (
         f"Line {line:,} has {cells} cells for {width} columns; the surplus is in column_{width + 1} and on. "
-        "A separator inside an unquoted cell does this.",
+        "A separator inside an unquoted cell does this."
     )
 
 

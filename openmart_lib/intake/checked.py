@@ -23,8 +23,8 @@ def checked_frame(upload_frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     Our columns: ``row`` UInt32 (1-based data row), and as String ``domain`` (what would be sent, an A-label),
     ``intake_outcome``, ``intake_code`` (of rejected and skipped rows), ``intake_reason`` (of all but accepted
     ones), ``domain_unicode`` (the domain as people read it), ``intake_rule`` (what cleaning did),
-    ``intake_suggestion``; last ``duplicate_of`` UInt32. Where there is nothing to say they are null. An uploaded
-    column of such a name is called ``row (uploaded)``.
+    ``intake_suggestion``; last ``duplicate_of`` UInt32. Where there is nothing to say they are null. An
+    uploaded column of such a name is called ``row (uploaded)``.
     """
     columns = uploaded_columns(upload_frame)
     names = clear_names(columns, OURS)

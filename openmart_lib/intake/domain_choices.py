@@ -1,7 +1,7 @@
 """What an analyst decided about cells and classes of problems, made ready to be remembered for the next file.
 
-Storing it is the ledger's work (``ledger/remembered.py``, topic "domain choice"). A cell is known again by a hash
-of its text, so that no address of a person is kept.
+Storing it is the ledger's work (``ledger/remembered.py``, topic "domain choice"). A cell is known again by a
+hash of its text, so that no address of a person is kept.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ def choices_to_remember(cells: pl.DataFrame, overrides: Overrides) -> Memories:
     """
     memories: Memories = {_CLASS + code: {"choice": one.value} for code, one in overrides.classes.items()}
     edits = {seq: texts[Field.DOMAIN] for seq, texts in overrides.edits.items() if Field.DOMAIN in texts}
-    wanted = cells.filter(pl.col("seq").is_in([*overrides.rows, *edits]) & (pl.col("cell").str.strip_chars() != ""))
-    domains = dict(zip(edits, clean_domains(pl.Series(list(edits.values()), dtype=pl.String))["domain"], strict=True))
+    filled = pl.col("cell").str.strip_chars() != ""
+    wanted = cells.filter(pl.col("seq").is_in([*overrides.rows, *edits]) & filled)
+    cleaned = clean_domains(pl.Series(list(edits.values()), dtype=pl.String))
+    domains = dict(zip(edits, cleaned["domain"], strict=True))
     for seq, cell in wanted.select("seq", "cell").iter_rows():
         if domains.get(seq):
             memories[cell_key(cell)] = {"domain": domains[seq]}
@@ -75,21 +77,14 @@ def with_remembered(cells: pl.DataFrame, memories: Mapping[str, Any], overrides:
                 edits[seq] = {Field.DOMAIN.value: domain}
             elif choice:
                 rows[seq] = choice
-    decided = {*overrides.rows, *(seq for seq, texts in overrides.edits.items() if Field.DOMAIN in texts)}
+    own = overrides.edits
+    decided = {*overrides.rows, *(seq for seq, texts in own.items() if Field.DOMAIN in texts)}
+    edits = {seq: texts for seq, texts in edits.items() if seq not in decided}
     return Overrides(
-        edits={**{seq: one for seq, one in edits.items() if seq not in decided}, **_merged(overrides, edits, decided)},
+        edits=edits | {seq: {**edits.get(seq, {}), **texts} for seq, texts in own.items()},
         rows={seq: one for seq, one in rows.items() if seq not in decided} | dict(overrides.rows),
         classes=classes | dict(overrides.classes),
     )
-
-
-def _merged(
-    overrides: Overrides, edits: Mapping[int, Mapping[str, str]], decided: set[int]
-) -> dict[int, dict[str, str]]:
-    """Return the file's own edits, each with the remembered domain where the row has none of its own."""
-    return {
-        seq: {**({} if seq in decided else edits.get(seq, {})), **texts} for seq, texts in overrides.edits.items()
-    }
 
 
 def _remembered_rows(cells: pl.DataFrame, known: Mapping[str, Any]) -> list[tuple[list[int], Any]]:

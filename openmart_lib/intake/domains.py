@@ -7,6 +7,7 @@ changed into another company's name in silence: a guess ("acme,com") is a ``sugg
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -31,6 +32,7 @@ SCHEMA: Final = {
     "linkedin_url": pl.String,
 }
 
+_WORTH_A_THREAD: Final = 10_000  # cells
 _SEPARATORS = r"[\s,;|]"
 
 
@@ -74,6 +76,17 @@ def clean_domains(cells: pl.Series, *, allow_example: bool = False) -> pl.DataFr
 
 
 def _judge_cells(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
+    """Judge distinct cells, many of them on every core; polars holds no lock while it works."""
+    parts = min(pl.thread_pool_size(), len(unique) // _WORTH_A_THREAD)
+    if parts < 2:
+        return _judge_part(unique, allow_example)
+    size = -(-len(unique) // parts)
+    with ThreadPoolExecutor(parts) as pool:
+        slices = [unique.slice(start, size) for start in range(0, len(unique), size)]
+        return pl.concat(pool.map(lambda one: _judge_part(one, allow_example), slices))
+
+
+def _judge_part(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
     cells = read_cells(unique)
     crowded = pl.col("code").is_null() & pl.col("text").str.contains(_SEPARATORS)
     judged = judge_hosts(cells.filter(~crowded), allow_example)
@@ -101,7 +114,8 @@ def _judge_crowded(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
         .pipe(split_link)
     )
     # A token is a website when somebody can own it; a first name in "Jane Doe, Acme" is not.
-    sites = judge_hosts(tokens, allow_example).with_columns(site=pl.col("owner").is_not_null()).sort("position")
+    sites = judge_hosts(tokens, allow_example).sort("position")
+    sites = sites.with_columns(site=pl.col("owner").is_not_null())
     found = sites.group_by("raw").agg(
         tokens=pl.len(),
         sites=pl.col("site").sum(),

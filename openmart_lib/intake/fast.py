@@ -15,17 +15,16 @@ import polars as pl
 from openmart_lib.intake.careful import (
     MAX_LINES_PER_ROW,
     ReadRow,
+    RowProblems,
     is_simple,
-    ragged_problem,
     read_row,
     simple_row,
     surplus_columns,
 )
 from openmart_lib.intake.dialects import NO_DELIMITER, Dialect
-from openmart_lib.intake.headers import is_blank
 from openmart_lib.intake.limits import refuse_too_many
 from openmart_lib.intake.lines import Quotes, lines_of, quotes_of, row_starts
-from openmart_lib.intake.tables import FileProblem, limit_problems
+from openmart_lib.intake.tables import FileProblem
 
 
 def read_fast(
@@ -88,19 +87,14 @@ def read_proved(
     rows = _read_again(lines, starts.gather(odd), ends.gather(odd), dialect)
     if rows is None or not _agree(rows, cells[odd], several_ends=b"\r" in text):
         return None
-    ragged = [
-        (number, row.cells) for number, row in zip(numbers.gather(starts.gather(odd)), rows, strict=True)
-    ]
-    problems = [
-        ragged_problem(number, len(cells), width)
-        for number, cells in ragged
-        if len(cells) != width and not is_blank(cells)
-    ]
+    problems = RowProblems(width)
+    for row, number in zip(rows, numbers.gather(starts.gather(odd)), strict=True):
+        problems.look_at(row, number)
     body = cells.insert_column(0, numbers.gather(starts).alias("file_line"))
     body = body.with_columns(
         _spread(column, odd, body.height) for column in surplus_columns(rows, width, dialect)
     )
-    return body, limit_problems(problems, "have more or fewer cells than columns")
+    return body, problems.found()
 
 
 def _unproved(lines: pl.Series, quotes: Quotes, starts: pl.Series, cells: pl.DataFrame) -> pl.Series:

@@ -276,8 +276,8 @@ def _upload(name: str, digest: str, table: Table, shape: FileFormat) -> Upload:
 
 def _wrong_kind(what: str) -> InputError:
     return InputError(
-        f"This file is {what}, not a list. Nothing was read. Upload a CSV, TSV, TXT or XLSX file, or paste "
-        "the rows."
+        f"This file is {what}, not a list. Nothing was read. "
+        "Upload a CSV, TXT, XLSX or Parquet file, or paste the rows."
     )
 
 

@@ -23,6 +23,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.\w{2,}")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _HOST = re.compile(r"@?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,24}/?", re.IGNORECASE)
+_OWN = frozenset({"address", "link", "host", "uuid"})  # looks of something that belongs to one row
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?")
 
 
@@ -109,21 +110,22 @@ def _is_data(row: Row, below: Sequence[Row]) -> bool:
         return False
     if all(is_blank(other) for other in below):
         return True  # a single row is somebody's one company, not a header without rows
+    alone = sum(bool(cell and cell.strip()) for cell in row) == 1
     votes = Counter(
-        _vote(_look(cell), [_look(other[position]) for other in below if position < len(other)])
+        _vote(_look(cell), [_look(other[position]) for other in below if position < len(other)], alone)
         for position, cell in enumerate(row)
         if cell and cell.strip()
     )
     return votes["data"] > 0 and votes["header"] == 0
 
 
-def _vote(look: str, below: list[str]) -> str:
+def _vote(look: str, below: list[str], alone: bool) -> str:
     seen = Counter(kind for kind in below if kind)
     usual, count = seen.most_common(1)[0] if seen else ("", 0)
     regular = count >= 0.6 * seen.total()
-    if look in ("address", "link", "host", "uuid"):
-        # With nothing to compare, an address can still be no column's name.
-        return "data" if not seen or usual in ("address", "link", "host", "uuid") else "undecided"
+    if look in _OWN:
+        # An address names no column, but for one of figures about it ("booking.com" above numbers).
+        return "data" if not seen or alone or _OWN & seen.keys() else "undecided"
     if look in ("number", "date"):
         return "data" if not seen or (regular and usual == look) else "undecided"
     return "header" if regular and count and usual not in ("text", "year") else "undecided"

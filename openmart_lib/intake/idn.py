@@ -42,14 +42,6 @@ def to_names(host: str) -> tuple[str, str] | None:
         return None
 
 
-def to_unicode(host: str) -> str:
-    """Return a host as people read it; A-labels that do not decode stay as they are."""
-    try:
-        return idna.decode(host)
-    except (idna.IDNAError, UnicodeError, IndexError, ValueError):
-        return host
-
-
 @cache
 def _simple() -> frozenset[str]:
     """Return the letters that UTS 46 leaves as they are and IDNA allows anywhere in a label.

@@ -72,7 +72,9 @@ def judge_hosts(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
         & ~pl.col("owner").str.contains("xn--", literal=True)
         & ~pl.col("text").str.contains("[", literal=True)
     ).fill_null(False)
-    settled = hosts.filter(easy).with_columns(domain="owner", readable=none, suggestion=none, linkedin_url=none)
+    settled = hosts.filter(easy).with_columns(
+        domain="owner", readable=none, suggestion=none, linkedin_url=none
+    )
     judged = _judge_closely(hosts.filter(~easy), allow_example)
     columns = [name for name in _COLUMNS if name != "rule"]
     extra = [name for name in cells.columns if name not in _COLUMNS]

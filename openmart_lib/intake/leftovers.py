@@ -47,11 +47,14 @@ def repeated_headers(body: pl.DataFrame, header: Row) -> pl.Series:
     return rows if rows is not None else pl.Series([], dtype=pl.UInt32)
 
 
-def totals_row(body: pl.DataFrame) -> int | None:
-    """Return the position of a row of totals among the last rows, None if there is none."""
-    last = body.tail(_LAST_ROWS)
-    for offset, row in reversed(list(enumerate(last.iter_rows()))):
-        filled = [cell.strip(" :") for cell in row if cell and cell.strip()]
+def totals_line(body: pl.DataFrame) -> int | None:
+    """Return the line of a row of totals among the last rows, None if there is none.
+
+    Args:
+        body: ``file_line``, then the cells.
+    """
+    for line, *cells in reversed(body.tail(_LAST_ROWS).rows()):
+        filled = [cell.strip(" :") for cell in cells if cell and cell.strip()]
         if filled and _TOTALS.fullmatch(filled[0]):
-            return int(body.height - last.height + offset)
+            return int(line)
     return None

@@ -15,17 +15,15 @@ import polars as pl
 from openmart_lib.intake.careful import (
     MAX_LINES_PER_ROW,
     ReadRow,
-    odd_quotes,
-    ragged_problem,
+    RowProblems,
     read_row,
     rows_to_frame,
 )
 from openmart_lib.intake.dialects import Dialect
 from openmart_lib.intake.fast import can_be_fast, read_proved
-from openmart_lib.intake.headers import is_blank
 from openmart_lib.intake.limits import refuse_too_many
 from openmart_lib.intake.lines import lines_of, quotes_of
-from openmart_lib.intake.tables import FileProblem, limit_problems
+from openmart_lib.intake.tables import FileProblem
 
 _WORTH_IT: Final = 0.2  # share of lines that need care, up to which this reader is the faster one
 
@@ -56,11 +54,14 @@ def read_mixed(
     if read is None:
         return None
     body, problems = read
+    more = RowProblems(width)
+    for row in rows:
+        more.look_at(row, first_line + row.start)
     both = pl.concat([body, rows_to_frame(rows, width, dialect, first_line)], how="diagonal").sort(
         "file_line"
     )
     columns = sorted(both.columns[1:], key=lambda name: int(name[1:]))
-    return both.select("file_line", *columns), problems + _problems(rows, width, first_line)
+    return both.select("file_line", *columns), problems + more.found()
 
 
 def _careful_rows(lines: pl.Series, odd: pl.Series, dialect: Dialect, end: str) -> Iterator[ReadRow]:
@@ -77,15 +78,3 @@ def _lines_from(lines: pl.Series, start: int, end: str) -> Iterator[str]:
     yield lines[start] + end
     for line in lines[start + 1 : start + 1 + MAX_LINES_PER_ROW]:
         yield line + end
-
-
-def _problems(rows: list[ReadRow], width: int, first_line: int) -> list[FileProblem]:
-    quoting = [odd_quotes(first_line + row.start) for row in rows if row.odd]
-    ragged = [
-        ragged_problem(first_line + row.start, len(row.cells), width)
-        for row in rows
-        if len(row.cells) != width and not is_blank(row.cells)
-    ]
-    return limit_problems(quoting, "have quotes that do not match") + limit_problems(
-        ragged, "have more or fewer cells than columns"
-    )

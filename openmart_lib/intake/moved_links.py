@@ -29,9 +29,8 @@ def domain_cells(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
     whole = frame.select(domain_cell(columns)).to_series()
     if len(columns) == 1:
         return whole
-    moved = [
-        pl.when(~pl.col(name).str.contains(_LINKEDIN)).then(name).alias(name) for name in dict.fromkeys(columns)
-    ]
+    names = dict.fromkeys(columns)
+    moved = [pl.when(~pl.col(name).str.contains(_LINKEDIN)).then(name).alias(name) for name in names]
     websites = frame.select(moved).select(domain_cell(columns)).to_series()
     return pl.select(pl.coalesce(websites, whole).alias("cell")).to_series()
 

@@ -14,9 +14,7 @@ from openmart_lib.intake.suffixes import private_endings, registrable
 from openmart_lib.intake.wordlists import split_words, words
 
 # A host of plain ASCII labels of up to 63 characters under an ending that is no number.
-PLAIN_HOST: Final = (
-    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])"
-)
+PLAIN_HOST: Final = r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])"
 EXAMPLES: Final = ("example.com", "example.net", "example.org", "example.edu")
 _ODD_ENDINGS: Final = (".arpa", ".onion")
 TYPOS_OF_MAILBOXES: Final = {
@@ -46,7 +44,8 @@ def ordinary(owner: pl.Expr) -> pl.Expr:
 
 def _pages() -> list[str]:
     """Return the entries of the lists of profile pages and shared hosts, without their marks."""
-    return [*sum(split_words("social", "/"), []), *sum(split_words("hosted", "."), [])]
+    lists = (*split_words("social", "/"), *split_words("hosted", "."))
+    return [entry for entries in lists for entry in entries]
 
 
 def _brands() -> set[str]:

@@ -12,12 +12,14 @@ import polars as pl
 
 from openmart_lib.intake.hosts import EDGES
 from openmart_lib.intake.noteworthy import PLAIN_HOST, ordinary
-from openmart_lib.intake.rules import BETWEEN, EMAIL, LINK, SUBDOMAIN, TIDIED, WWW, named
+from openmart_lib.intake.rules import BETWEEN, EMAIL, LINK, SUBDOMAIN, TIDIED, WWW
 from openmart_lib.intake.suffixes import registrable
 
-_BEFORE: Final = r"^(?:https?://|mailto:)?(?:[a-z0-9._%+'=&~:-]*@)?"
-# Behind the host anything but what may divide several websites, or begin or end a piece of markup.
-_PLAIN: Final = rf"^{PLAIN_HOST}(?::\d*)?(?:[/?#][^\s,;|<>\x22'\\]*)?$"
+_BEFORE: Final = r"^(?:https?://)?(?:[a-z0-9._%+'=&~:-]*@)?"
+# Behind the host anything but blanks and what may begin or end a piece of markup.
+_PLAIN: Final = rf"^{PLAIN_HOST}(?::\d*)?(?:[/?#][^\s<>\x22'\\]*)?$"
+_NEXT: Final = r"[,;|](?:https?:|www\.)"  # another website behind a separator
+_HOW: Final = (TIDIED, EMAIL, LINK, WWW)
 _LONGEST: Final = 250  # bytes; a host may have 253
 
 
@@ -36,6 +38,7 @@ def settle_plain(raw: pl.Series) -> pl.DataFrame:
         rest.str.contains(_PLAIN)
         & (rest.str.len_bytes() <= _LONGEST)
         & ~rest.str.contains("xn--", literal=True)
+        & ~rest.str.contains(_NEXT)
     )
     return (
         raw.alias("raw")
@@ -51,16 +54,23 @@ def settle_plain(raw: pl.Series) -> pl.DataFrame:
 
 
 def _rule() -> pl.Expr:
+    """Return the rules that acted on a settled cell; only lengths and ends are compared, which is quick."""
     text, rest, owner = pl.col("text"), pl.col("rest"), pl.col("owner")
-    how = pl.coalesce(
-        named(text.str.contains(r"^(?:mailto:)?[^/?#@]+@"), EMAIL),
-        named(text.str.contains(r"^https?:|[/?#:]"), LINK),
-        named(text.str.starts_with("www."), WWW),
+    url = text.str.starts_with("https://") | text.str.starts_with("http://")
+    before = text.str.len_bytes() - rest.str.len_bytes()  # 1: an "@" alone
+    email = ~url & (before > 1)
+    how = (
+        pl.when(email)
+        .then(pl.lit(1, pl.UInt32))
+        .when(url | ~rest.str.ends_with(owner))
+        .then(pl.lit(2, pl.UInt32))
+        .when(rest.str.starts_with("www.") & ~owner.str.starts_with("www."))
+        .then(pl.lit(3, pl.UInt32))
+        .otherwise(pl.lit(0, pl.UInt32))
     )
-    return (
-        pl.when(pl.col("raw") == owner)
-        .then(None)
-        .when(~rest.str.strip_prefix("www.").str.starts_with(owner))
-        .then(pl.concat_str(how, pl.lit(SUBDOMAIN), separator=BETWEEN, ignore_nulls=True))
-        .otherwise(pl.coalesce(how, pl.lit(TIDIED)))
+    below = ~rest.str.strip_prefix("www.").str.starts_with(owner)
+    names = pl.Series(
+        [*_HOW, *(f"{one}{BETWEEN}{SUBDOMAIN}" if one != TIDIED else SUBDOMAIN for one in _HOW)]
     )
+    acted = pl.lit(names).gather(how + below.cast(pl.UInt32) * len(_HOW))
+    return pl.when(pl.col("raw") != owner).then(acted)

@@ -49,7 +49,8 @@ def reason() -> pl.Expr:
     """
     sentence = pl.col("code").replace_strict(REASONS, default=None, return_dtype=pl.String)
     sentence = pl.when(pl.col("code") == DomainCode.INVALID.value).then(_broken()).otherwise(sentence)
-    mistyped = pl.col("owner").is_in(list(TYPOS_OF_MAILBOXES)) & (pl.col("code") == DomainCode.FREE_MAIL.value)
+    mailbox = pl.col("code") == DomainCode.FREE_MAIL.value
+    mistyped = mailbox & pl.col("owner").is_in(list(TYPOS_OF_MAILBOXES))
     sentence = (
         pl.when(mistyped)
         .then(pl.lit(_MISTYPED))

@@ -37,7 +37,8 @@ class Reckoning:
         """
         outcomes = dict.fromkeys(OUTCOMES, 0) | dict(rows["intake"].value_counts().rows())
         passed_over = rows.filter(pl.col("intake").is_in([Intake.REJECTED.value, Intake.SKIPPED.value]))
-        codes = passed_over["code"].drop_nulls().value_counts().sort("count", "code", descending=[True, False])
+        codes = passed_over["code"].drop_nulls().value_counts()
+        codes = codes.sort("count", "code", descending=[True, False])
         return cls(rows.height, outcomes, dict(codes.rows()))
 
     @property
@@ -47,6 +48,6 @@ class Reckoning:
 
     @property
     def sentence(self) -> str:
-        """The sum in words: ``1,000 rows = 900 accepted + 60 duplicate + 40 rejected``; zeros are left out."""
+        """The sum in words: ``1,000 rows = 900 accepted + 60 duplicate + 40 rejected``, without zeros."""
         parts = [f"{count:,} {outcome}" for outcome, count in self.outcomes.items() if count]
         return f"{self.uploaded:,} {'row' if self.uploaded == 1 else 'rows'} = {' + '.join(parts)}"

@@ -39,8 +39,8 @@ def rejects_frame(
 
     Returns:
         The uploaded columns, then ``row`` (``seq``), ``file_line``, ``intake_code``, ``intake_reason``; with
-        ``cells`` also ``intake_suggestion``, with ``sha256`` also ``intake_list``. An uploaded column of such a
-        name is called ``row (uploaded)``.
+        ``cells`` also ``intake_suggestion``, with ``sha256`` also ``intake_list``. An uploaded column of such
+        a name is called ``row (uploaded)``.
     """
     columns = uploaded_columns(upload_frame)
     renamed = clear_names(columns, OURS)

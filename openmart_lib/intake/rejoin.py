@@ -1,12 +1,13 @@
 """A corrected rejects file comes back: its rows join the list they were taken from, by row number.
 
-Not submitted yet: ``rejoin`` puts them into the list. Submitted: ``corrections`` is a list of them alone that
-keeps the numbers, to be submitted as a run of its own.
+Not submitted yet: ``rejoin`` puts them into the list. Submitted: ``corrections`` is a list of them alone, for
+a run of its own, that says in a column which row of the list each of them is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,10 +19,11 @@ from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.files import FileProblem, Upload
 from openmart_lib.intake.rejects import MARK, OURS, ROW, clear_names, list_mark
 
+LIST_ROW: Final = "list_row"  # the number of a row in the list that it was corrected for
 _NUMBER: Final = r"^\s*0*(\d{1,9})(?:[.,]0+)?\s*$"  # spreadsheets write 3 as "3.0"
 _NAMED: Final = 20  # rows named one by one; the others are counted
-# What a reader of files makes of our columns: file_line is a name of its own frames.
-_AS_READ: Final = {*OURS, "file_line (uploaded)"}
+# Our columns as a reader of files calls them: file_line is a name of its own frames.
+_AS_READ: Final = re.compile(rf"{'|'.join(OURS)}|file_line \(uploaded\)(?:_\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +79,20 @@ def rejoin(original: Upload, corrected: Upload) -> Rejoined:
 
 
 def corrections(original: Upload, corrected: Upload) -> Rejoined:
-    """Return the corrected rows alone, as a list that keeps their numbers and lines: for a run of its own.
+    """Return the corrected rows alone, as a list for a run of its own.
 
-    Columns that the corrected file lacks come from the original list.
+    They are numbered anew, as the rows of every list are; their column ``list_row`` keeps the number they
+    have in the list first uploaded, ``file_line`` their line there. Columns that the corrected file lacks
+    come from the original list.
 
     Raises:
         InputError: As ``rejoin``.
     """
     joined = rejoin(original, corrected)
     alone = joined.upload.frame.filter(pl.col("seq").is_in(list(joined.rows)))
+    if LIST_ROW not in alone.columns:  # else these are corrections of corrections
+        alone = alone.with_columns(pl.col("seq").cast(pl.String).alias(LIST_ROW))
+    alone = alone.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
     upload = replace(joined.upload, name=f"{original.name} (corrected)", frame=alone)
     return replace(joined, upload=upload)
 
@@ -98,7 +105,8 @@ def _place(original: Upload, corrected: Upload) -> tuple[pl.DataFrame, tuple[Fil
     _check_belongs(original, corrected)
     columns = uploaded_columns(original.frame)
     names = {new: name for name, new in clear_names(columns, OURS).items()}
-    kept = [name for name in uploaded_columns(corrected.frame) if name in names or name not in _AS_READ]
+    read = uploaded_columns(corrected.frame)
+    kept = [name for name in read if name in names or not _AS_READ.fullmatch(name)]
     number = pl.col(ROW).str.extract(_NUMBER).cast(pl.UInt32, strict=False)
     numbered = corrected.frame.with_columns(number=number, first=number.is_first_distinct())
     known = pl.col("number").is_in(original.frame.get_column("seq").implode()).fill_null(False)

@@ -11,12 +11,11 @@ import polars as pl
 from openmart_lib.errors import InputError
 from openmart_lib.intake.guard import GUARD, unguard
 from openmart_lib.intake.headers import Row, column_names
-from openmart_lib.intake.leftovers import blank_rows, repeated_headers, totals_row
+from openmart_lib.intake.leftovers import blank_rows, repeated_headers, totals_line
 from openmart_lib.intake.limits import refuse_too_many, refuse_too_wide
 
 TOP_LINES: Final = 30  # lines that are kept as they stand, and the characters of each
 TOP_CHARS: Final = 400
-_FEW_ROWS: Final = 100
 NAMED_PROBLEMS: Final = 200  # problems of one sort named one by one; the rest as a count
 
 
@@ -91,14 +90,17 @@ def finish(table: Table) -> Finished:
         *_left_out(body, blank, "blank"),
         *_left_out(body, repeated, "repeated header"),
     ]
-    body = _without(body, pl.concat([blank, repeated]))
+    unwanted = pl.concat([blank, repeated])
+    if len(unwanted):
+        keep = pl.repeat(True, body.height, dtype=pl.Boolean, eager=True).scatter(unwanted, False)
+        body = body.filter(keep)
     if body.is_empty():
         raise InputError(
             "The file holds no rows below its header. Nothing was read. Check that it is the right file."
             if table.header is not None
             else "The file holds no rows. Nothing was read. Check that it is the right file."
         )
-    problems += _totals(body, columns)
+    problems += _totals(body)
     names = dict(zip(columns, column_names(table.header, len(columns)), strict=True))
     frame = body.rename(names).select(
         pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("seq"),
@@ -118,10 +120,10 @@ class ProblemList:
         self._named: list[FileProblem] = []
         self._lines: list[int] = []
 
-    def add(self, line: int, say: Callable[[], FileProblem]) -> None:
+    def add(self, line: int, say: Callable[[], str]) -> None:
         """Add the next problem, that of a line; ``say`` is only called for the first ones."""
         if len(self._named) < NAMED_PROBLEMS:
-            self._named.append(say())
+            self._named.append(FileProblem(line, say()))
         else:
             self._lines.append(line)
 
@@ -137,20 +139,8 @@ def limit_problems(problems: Iterable[FileProblem], sort: str) -> list[FileProbl
     """Name the first problems of a sort one by one, and count the rest in one more."""
     limited = ProblemList(sort)
     for problem in problems:
-        limited.add(problem.file_line, lambda problem=problem: problem)
+        limited.add(problem.file_line, problem.message.__str__)
     return limited.problems()
-
-
-def _without(body: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
-    """Return a body without some rows; for a few of them, without copying the others."""
-    if rows.is_empty():
-        return body
-    if len(rows) > _FEW_ROWS:
-        keep = pl.repeat(True, body.height, dtype=pl.Boolean, eager=True).scatter(rows, False)
-        return body.filter(keep)
-    ends = [*rows.sort(), body.height]
-    starts = [0, *(row + 1 for row in rows.sort())]
-    return pl.concat([body.slice(start, end - start) for start, end in zip(starts, ends, strict=True)])
 
 
 def _left_out(body: pl.DataFrame, rows: pl.Series, what: str) -> list[FileProblem]:
@@ -162,11 +152,10 @@ def _left_out(body: pl.DataFrame, rows: pl.Series, what: str) -> list[FileProble
     return [FileProblem(first, f"{said} left out ({where}).")]
 
 
-def _totals(body: pl.DataFrame, columns: list[str]) -> list[FileProblem]:
-    position = totals_row(body.select(columns))
-    if position is None:
+def _totals(body: pl.DataFrame) -> list[FileProblem]:
+    line = totals_line(body)
+    if line is None:
         return []
-    line = int(body["file_line"][position])
     return [
         FileProblem(
             line, f"Line {line:,} looks like a row of totals. It was kept: leave it out if it is one."

@@ -107,8 +107,8 @@ def _only_member(data: bytes, names: list[str]) -> Unwrapped:
     for member, what in _OFFICE.items():
         if member in names:
             raise InputError(
-                f"This file is {what}, not a list. Nothing was read. Upload a CSV, TSV, TXT or XLSX file, or "
-                "paste the rows."
+                f"This file is {what}, not a list. Nothing was read. "
+                "Upload a CSV, TXT, XLSX or Parquet file, or paste the rows."
             )
     lists = [name for name in names if not name.endswith("/") and not _is_rubbish(name)]
     if len(lists) != 1:

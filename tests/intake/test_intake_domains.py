@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
 from openmart_lib.intake.domains import SCHEMA, DomainCode, clean_domains, psl_date
-from openmart_lib.intake.judge import judge_hosts
-from openmart_lib.intake.hosts import read_cells
-from openmart_lib.intake.plain import settle_plain
 from openmart_lib.intake.reasons import REASONS
 from openmart_lib.intake.rules import (
     BETWEEN,

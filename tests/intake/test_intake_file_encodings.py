@@ -108,7 +108,10 @@ def test_a_few_lines_of_any_usual_language_are_read_right_in_its_legacy_encoding
 
 
 def test_a_guess_is_unsure_where_another_encoding_reads_as_well():
-    few, many = "Österreichische".encode("cp850"), "Żabka Łódź, Spółdzielnia Gdańsk, Kościół Kraków".encode("cp1250")
+    few, many = (
+        "Österreichische".encode("cp850"),
+        "Żabka Łódź, Spółdzielnia Gdańsk, Kościół Kraków".encode("cp1250"),
+    )
 
     assert readings(few)[0].sure == "unsure"
     assert (readings(many)[0].encoding, readings(many)[0].sure) == ("cp1250", "likely")

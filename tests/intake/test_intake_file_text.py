@@ -124,6 +124,8 @@ def test_titles_and_comments_above_the_header_are_passed_over_and_said():
         "1;acme.com\n2;beta.de\n",
         "acme.com",
         "Acme GmbH",
+        "adyen.com\nacme,com\nN/A\n",
+        "adyen.com\nn/a\nno website\n",
     ],
 )
 def test_a_first_row_that_is_data_is_not_taken_for_a_header(text):

@@ -31,7 +31,9 @@ def test_of_a_messy_list_nearly_every_row_is_right_and_no_wrong_one_is_sent() ->
     cases = list(messy_cases(ROWS, seed=20_261_122))
     cleaned = clean_domains(pl.Series([case.cell for case in cases], dtype=pl.String)).to_dicts()
 
-    wrong = [(case, verdict) for case, verdict in zip(cases, cleaned, strict=True) if not is_right(case, verdict)]
+    wrong = [
+        (case, verdict) for case, verdict in zip(cases, cleaned, strict=True) if not is_right(case, verdict)
+    ]
 
     forms = Counter(case.form for case in cases)
     assert len(forms) == len(ACCEPTED) + len(REJECTED) and min(forms.values()) > 30
@@ -60,31 +62,48 @@ OWNERS = st.sampled_from(
      "www.ck", "co.uk", "kobe.jp", "city.kobe.jp", "x.kobe.jp", "acme.con", "mailinator.com", "google.com", "a_b.com",
      "in-addr.arpa", "x.onion", "a-.com", "gmial.com", "wordpress.com", "xn--bcher-kva.de", "1.2.3.4", "myshopify.com"]
 )  # fmt: skip
-BELOW = st.sampled_from(["", "www.", "shop.", "www.shop.", "a_b.", "sites.", "docs.", "maps.", "-x.", "..", "0x.", "www.www."])
-BEFORE = st.sampled_from(["", " ", "https://", "HTTP://", "mailto:", "jane.doe@", "a+b@", "https://u@", "@", "http:"])
-AFTER = st.sampled_from(["", " ", "/", ":80", ":80/x", "/a?b=c#d", "?x=jane@x.de", "#top", "/über-uns", ".", "/a,b", "/[x]"])
+BELOW = st.sampled_from(
+    ["", "www.", "shop.", "www.shop.", "a_b.", "sites.", "docs.", "maps.", "-x.", "..", "0x.", "www.www."]
+)
+BEFORE = st.sampled_from(
+    ["", " ", "https://", "HTTP://", "mailto:", "jane.doe@", "a+b@", "https://u@", "@", "http:"]
+)
+AFTER = st.sampled_from(
+    ["", " ", "/", ":80", ":80/x", "/a?b=c#d", "?x=jane@x.de", "#top", "/über-uns", ".", "/a,b", "/[x]"]
+)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(BEFORE, BELOW, OWNERS, AFTER), min_size=1, max_size=40))
-def test_a_cell_settled_in_one_pass_gets_the_verdict_and_rule_of_the_careful_way(parts: list[tuple[str, ...]]) -> None:
+def test_a_cell_settled_in_one_pass_gets_the_verdict_and_rule_of_the_careful_way(
+    parts: list[tuple[str, ...]],
+) -> None:
     cells = pl.Series(["".join(part) for part in parts]).unique()
     settled = settle_plain(cells).filter(pl.col("domain").is_not_null())
 
-    careful = judge_hosts(read_cells(settled["raw"]), allow_example=False).select("raw", "domain", "rule", "code")
+    careful = judge_hosts(read_cells(settled["raw"]), allow_example=False).select(
+        "raw", "domain", "rule", "code"
+    )
 
     compared = settled.join(careful, on="raw", suffix=" of the careful way")
     assert compared.height == settled.height
-    assert compared.filter(
-        pl.col("code").is_not_null()
-        | pl.col("domain").ne_missing(pl.col("domain of the careful way"))
-        | pl.col("rule").ne_missing(pl.col("rule of the careful way"))
-    ).rows() == []
+    assert (
+        compared.filter(
+            pl.col("code").is_not_null()
+            | pl.col("domain").ne_missing(pl.col("domain of the careful way"))
+            | pl.col("rule").ne_missing(pl.col("rule of the careful way"))
+        ).rows()
+        == []
+    )
 
 
 @needs_testdata
 def test_plain_cells_equal_a_simple_oracle_row_by_row() -> None:
-    cells = [case.cell for case in messy_cases(6_000, seed=3) if case.form in ("plain", "www", "link", "email", "capitals")]
+    cells = [
+        case.cell
+        for case in messy_cases(6_000, seed=3)
+        if case.form in ("plain", "www", "link", "email", "capitals")
+    ]
 
     domains = clean_domains(pl.Series(cells))["domain"].to_list()
 

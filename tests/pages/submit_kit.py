@@ -16,7 +16,9 @@ from tests.pages.conftest import LIST, Desk
 ROLE = "Role of the people you look for (needed)"
 
 
-def uploaded(desk: Desk, content: str | bytes = LIST, *, name: str = "spring.csv", role: str | None = "Owner") -> AppTest:
+def uploaded(
+    desk: Desk, content: str | bytes = LIST, *, name: str = "spring.csv", role: str | None = "Owner"
+) -> AppTest:
     """Submit with a list uploaded and, unless told otherwise, the role typed."""
     page = desk.open()
     data = content.encode() if isinstance(content, str) else content

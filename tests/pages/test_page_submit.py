@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import drafts, submit_draft
 from openmart_lib.ledger.overview import runs
-from tests.pages.conftest import LIST, Desk, button, labels, texts
+from tests.pages.conftest import Desk, button, labels, texts
+from tests.pages.submit_kit import ROLE, selectbox, table, text_input, uploaded
 
 CONFIRM = "Submit 4 tasks in 1 batch"
-
-
-def uploaded(desk: Desk, text: str = LIST, *, role: str | None = "Owner") -> AppTest:
-    """Submit with a list uploaded and, unless told otherwise, the role typed."""
-    page = desk.open()
-    page.file_uploader[0].upload("spring.csv", text.encode()).run()
-    if role is not None:
-        page.text_input[0].set_value(role).run()
-    assert not page.exception
-    return page
 
 
 def test_the_empty_page_teaches_and_offers_the_sample_in_one_click(desk: Desk) -> None:
@@ -42,9 +32,9 @@ def test_the_reckoning_adds_up_and_the_rejected_rows_have_reasons(desk: Desk) ->
         "**4 companies** to look up + **1 row** that shares one (same answer, free) + **1** rejected"
         in texts(page)
     )
-    rejects = page.dataframe[0].value
-    assert rejects["row"].tolist() == [6]
-    assert "gmail.com" in rejects["intake_reason"][0]
+    rejects = table(page, "seq")
+    assert rejects["seq"].tolist() == [6]
+    assert "gmail.com" in rejects["why"][0]
 
 
 def test_nothing_can_be_confirmed_before_the_role_is_given(desk: Desk) -> None:
@@ -82,7 +72,7 @@ def test_two_tabs_and_a_reload_make_one_run(desk: Desk) -> None:
     first = uploaded(desk)
     draft_id = first.query_params["draft"]
     second = desk.open(draft=draft_id)
-    assert second.text_input[0].value == "Owner"
+    assert text_input(second, ROLE).value == "Owner"
 
     button(first, CONFIRM).click()
     first.run()
@@ -159,6 +149,18 @@ def test_a_mailbox_goal_without_names_offers_the_domains_own_word(desk: Desk) ->
 
     assert any("domain's own word" in box.label for box in page.checkbox)
     assert '"company_name": "Adyen"' in page.code[0].value
+
+
+def test_only_a_part_of_the_rows_is_sent_when_asked_and_the_rest_is_skipped(desk: Desk) -> None:
+    page = uploaded(desk, "Website,Email\nadyen.com,\ntableau.com,a@tableau.com\nsap.com,\n")
+
+    selectbox(page, "Send only rows where this column is empty").set_value(1).run()
+    assert "**2 companies** to look up + **1** skipped + **0** rejected = 3 rows" in texts(page)
+
+    next(one for one in page.number_input if one.label.startswith("Send only the first")).set_value(1).run()
+
+    assert "**1 company** to look up + **2** skipped + **0** rejected = 3 rows" in texts(page)
+    assert "Submit 1 task in 1 batch" in labels(page)
 
 
 def test_a_draft_that_is_gone_is_said(desk: Desk) -> None:

@@ -1,0 +1,45 @@
+"""Submit in a real browser: a cell of the table is corrected in place, and a reload finds it corrected."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PATIENCE_MS, DashboardServer, settled
+
+pytestmark = pytest.mark.browser
+LIST = b'Company,Website\nAdyen,adyen.com\nAcme,"acme,com"\nPrivate,someone@gmail.com\n'
+
+
+def test_a_cell_is_corrected_in_place_and_a_reload_finds_it_so(page: Page, server: DashboardServer) -> None:
+    page.set_viewport_size({"width": 1400, "height": 1600})
+    page.goto(server.url)
+    settled(page)
+    page.locator("input[type=file]").first.set_input_files(
+        {"name": "list.csv", "mimeType": "text/csv", "buffer": LIST}
+    )
+    expect(page.get_by_text("1 company to look up + 2 rejected = 3 rows")).to_be_visible(timeout=PATIENCE_MS)
+    table = page.locator("[data-testid=stDataFrame]").nth(1)
+    table.scroll_into_view_if_needed()
+    expect(table.locator("canvas").first).to_be_visible()
+    page.wait_for_selector("[data-test-script-state=notRunning]")
+    box = table.bounding_box()
+    assert box is not None
+
+    page.mouse.dblclick(box["x"] + 150, box["y"] + 52)  # the cell beside the number of the first row
+    cell = page.locator("#portal textarea")
+    expect(cell).to_have_value("acme,com")
+    cell.fill("sap.com")
+    cell.press("Enter")
+    expect(page.get_by_text("2 companies to look up + 1 rejected = 3 rows")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    page.reload()
+    settled(page)
+
+    expect(page.get_by_text("2 companies to look up + 1 rejected = 3 rows")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    expect(page.get_by_text(re.compile("1 change"))).to_be_visible()

@@ -1,4 +1,4 @@
-"""The command line: ``openmart run | check | resume | pause | cancel | attach | status | export | restore | ...``.
+"""The command line: ``openmart run | check | resume | cancel | attach | status | export | restore | ...``.
 
 Exit codes: 0 all rows final, or done as asked (planned, told, paused, cancelled, exported); 3 finished, but
 with unknown or stalled rows; 4 held or paused; 2 wrong use, an unusable list, or the same content again;
@@ -34,6 +34,7 @@ COMMANDS: Final = (
     controls.cancel,
     attach.attach,
     files.export,
+    files.erase,
     files.backup,
     files.restore,
     services.worker,

@@ -25,9 +25,11 @@ from openmart_lib.ledger import Ledger, Outcome, open_ledger, queries
 from openmart_lib.ledger.runs import CancelCount, adopt_run, cancel_run, pause_run, resume_run
 from openmart_lib.report import Report, look, look_at_all
 from openmart_lib.results import export, join
+from openmart_lib.results.chain import chain, runs_of_chain
+from openmart_lib.results.join import Shape
+from openmart_lib.results.quality import RANKING, parse_ranking
 from openmart_lib.settings import Settings, load_settings
 
-Shape = Literal["rows", "long"]
 SANDBOX_PATIENCE: Final = 20.0  # seconds that a sandbox may take to start
 
 
@@ -182,6 +184,23 @@ class Desk:
         lines = [_line(report) for report in look_at_all(self.ledger, self.settings)]
         return pl.DataFrame(lines, schema=_RUNS_SCHEMA, orient="row")
 
+    def results(
+        self, runs: Sequence[Run | str], shape: Shape = "long", *, ranking: Sequence[str] = RANKING
+    ) -> pl.DataFrame:
+        """Return the results of several runs together, one run after the other; ``run_name`` tells which.
+
+        Args:
+            runs: Runs or their ids.
+            shape: As for ``Run.results``; ``companies`` gives each company once, whichever run found it.
+            ranking: As for ``Run.results``.
+
+        Raises:
+            RunNotFoundError: If there is no such run.
+            InputError: If no run is named, or the shape or the ranking cannot be used.
+        """
+        run_ids = [run if isinstance(run, str) else run.id for run in runs]
+        return join.results(self.ledger, run_ids, shape, ranking=parse_ranking(ranking))
+
     def start_engine(self) -> None:
         """Start the worker (and the sandbox, where something is simulated) unless this desk has done so."""
         with self._lock:
@@ -245,14 +264,36 @@ class Run:
             watch.follow(self._desk.ledger, self.report, show=show, timeout=timeout)
         return self
 
-    def results(self, shape: Shape = "long") -> pl.DataFrame:
+    def results(self, shape: Shape = "long", *, ranking: Sequence[str] = RANKING) -> pl.DataFrame:
         """Return the results joined to the uploaded rows; all uploaded columns first.
 
         Args:
             shape: ``long``: one row per found record, and one for each uploaded row without any.
-                ``rows``: one row per uploaded row, in upload order.
+                ``rows``: one row per uploaded row, in upload order, with all its contacts numbered where
+                one has several (``contact_1_email``). ``companies``: one row per company, its best record.
+            ranking: What makes a company's best record, the weightiest first: of "verified email", "email",
+                "title fit" and "phone".
+
+        Raises:
+            InputError: If the shape or the ranking cannot be used.
         """
-        return join.results(self._desk.ledger, self.id, shape)
+        return join.results(self._desk.ledger, self.id, shape, ranking=parse_ranking(ranking))
+
+    def lazy(self, shape: Shape = "long") -> pl.LazyFrame:
+        """Return ``results`` unread: of a large finished run only what is used of it is read from disk."""
+        return join.results_lazy(self._desk.ledger, self.id, shape)
+
+    def best(self) -> pl.DataFrame:
+        """Return the best that this run and those started from its rows found, one row per uploaded row.
+
+        The first run's columns and order, whichever run of the chain this is; ``run_name`` and ``kind`` tell
+        which run found it, ``tries`` how many had the row.
+        """
+        return chain(self._desk.ledger, runs_of_chain(self._desk.ledger, self.id))
+
+    def unmatched(self) -> pl.DataFrame:
+        """Return one row per record that belongs to no uploaded row; kept, because it may have been paid."""
+        return join.unmatched(self._desk.ledger, self.id)
 
     def rejects(self) -> pl.DataFrame:
         """Return one row per uploaded row that could not be sent: its columns, then where it is and why.

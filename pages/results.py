@@ -7,6 +7,8 @@ import streamlit as st
 from openmart_lib.dashboard import (
     resources,
     results_download,
+    results_erase,
+    results_receipt,
     results_table,
     results_view,
     row_story,
@@ -28,6 +30,11 @@ if not runs:
     st.stop()
 
 run = pick_run(runs, page="results")
+if results_erase.erased(run):
+    run_card.heading(run)
+    results_erase.banner(run)
+    results_receipt.show(run)
+    st.stop()
 with widgets.errors_shown():
     frame = results_view.rows(run)
     result = results_view.numbers(run)
@@ -47,7 +54,9 @@ with facets:
         "rows": shown.height,
         "long": int(shown["record_count"].clip(lower_bound=1).sum()),
     }
-    results_download.show(run, lines=lines, chosen=chosen)
+    results_download.show(run, lines=lines, chosen=chosen, rows=shown["row"] if chosen else None)
+    results_receipt.show(run)
+    results_erase.show(run)
 with table:
     results_table.show(run, shown, chosen)
 

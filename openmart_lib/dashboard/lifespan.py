@@ -16,6 +16,7 @@ import anyio.to_thread
 import streamlit as st
 
 from openmart_lib.api.address import is_loopback
+from openmart_lib.dashboard.routes import sweep_exports
 from openmart_lib.engine import Supervisor
 from openmart_lib.errors import ConfigError, OpenmartError
 from openmart_lib.settings import load_settings
@@ -81,7 +82,9 @@ def _leave_at_next_ctrl_c() -> None:
 
 def _start_engine() -> Supervisor | None:
     try:
-        supervisor = Supervisor(load_settings())
+        settings = load_settings()
+        sweep_exports(settings.environment_dir / "exports", at_start=True)
+        supervisor = Supervisor(settings)
         supervisor.start()
     except ConfigError as error:
         _say(f"The engine is not running: {error}")

@@ -1,177 +1,192 @@
-"""Taking results away: small ones straight from a button, large ones prepared on disk in the background."""
+"""Taking results away: small files straight from a button, large ones prepared on disk in the background.
+
+Every kind of file has a button of its own under tabs that the browser switches by itself: nothing is chosen
+first and then downloaded, so no click can get what was chosen a moment before.
+"""
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
 
+import polars as pl
 import streamlit as st
 
 from openmart_lib.dashboard import background, resources, routes, widgets, words
+from openmart_lib.dashboard.results_prepared import (
+    AT_ONCE,
+    EXCEL_LINES,
+    FORMATS,
+    Ready,
+    Wanted,
+    file_bytes,
+    prepare,
+)
 from openmart_lib.errors import OpenmartError
-from openmart_lib.ledger import Ledger
+from openmart_lib.ledger import queries
 from openmart_lib.ledger.overview import RunInfo
-from openmart_lib.ledger.states import Outcome
-from openmart_lib.results import export
+from openmart_lib.results import crm, join, since
+from openmart_lib.results.join import Shape
 
-Shape = Literal["rows", "long"]
+TABS: Final[dict[Shape, str]] = {"rows": "Rows", "long": "Contacts", "companies": "Companies"}
+_ICON: Final = ":material/download:"
 
-AT_ONCE: Final = 50_000  # lines a download button may build while somebody waits
-EXCEL_LINES: Final = 1_048_575  # data lines of a worksheet
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One kind of file and what it is for."""
-
-    ext: str
-    csv: Literal["excel", "plain"]
-    name: str
+__all__ = ["Shape", "quick", "show"]
 
 
-FORMATS: Final[dict[str, Format]] = {
-    "xlsx": Format("xlsx", "excel", "XLSX, for Excel"),
-    "csv": Format("csv", "excel", "CSV for Excel: opens with the right letters, formulas made harmless"),
-    "plain": Format("csv", "plain", "CSV as it is, for a CRM import or a script"),
-    "parquet": Format("parquet", "plain", "Parquet, for code"),
-}
+def show(
+    run: RunInfo, *, lines: Mapping[Shape, int], chosen: list[str], rows: pl.Series | None = None
+) -> None:
+    """Offer every kind of file of the rows that the page shows.
 
-
-def show(run: RunInfo, *, lines: dict[Shape, int], chosen: list[str]) -> None:
-    """Offer the download with its choices; ``lines`` counts each shape with the chosen outcomes applied."""
-    with st.popover("Download", icon=":material/download:", type="primary", key=f"download_{run.run_id}"):
-        shape: Shape = st.radio(
-            "Shape",
-            list(lines),
-            format_func=lambda one: _shape_words(one, lines),
-            key=f"shape_{run.run_id}",
-        )
-        fmt = st.radio(
-            "File", list(FORMATS), format_func=lambda one: FORMATS[one].name, key=f"format_{run.run_id}"
-        )
+    Args:
+        lines: How many lines each shape has with the page's filters applied, where that is known.
+        chosen: What the page filters by, in words; empty for nothing.
+        rows: The numbers of the uploaded rows that the page shows; None = all.
+    """
+    with st.popover("Download", icon=_ICON, type="primary", key=f"download_{run.run_id}"):
         if chosen:
-            st.caption(f"Only the rows shown: {', '.join(chosen)}.")
+            st.caption(f"Only the rows shown: {widgets.escape(', '.join(chosen))}.")
         if run.final_rows < run.row_count:
-            st.caption(
-                f"{words.count(run.row_count - run.final_rows)} rows are still pending; the file says so."
-            )
-        _offer(run, shape, fmt, lines[shape], chosen)
+            pending = words.counted(run.row_count - run.final_rows, "row is", "rows are")
+            st.caption(f"{pending} still pending; the file's name and summary say so.")
+        rows, name = _since_last_time(run, rows, "-".join(chosen))
+        counts: Mapping[Shape, int] = lines if name == "-".join(chosen) else {}
+        if rows is not None and rows.is_empty():
+            st.markdown("No row to take away.")
+            return
+        presets = crm.presets_for(run.kind)
+        tabs = st.tabs([*TABS.values(), *(["For import"] if presets else [])])
+        for tab, shape in zip(tabs, TABS, strict=False):
+            with tab:
+                _formats(run, shape, rows, name, counts.get(shape))
+        if presets:
+            with tabs[-1]:
+                _presets(run, presets, rows, name)
+        _status(run)
 
 
 def quick(run: RunInfo) -> None:
     """Offer a finished run's default file: one line per uploaded row, as XLSX for Excel."""
     if run.row_count <= AT_ONCE:
-        fmt = FORMATS["xlsx"]
-        st.download_button(
-            "Download for Excel",
-            data=lambda: _bytes(run, "rows", fmt, []),
-            file_name=_name(run, "rows", fmt, []),
-            mime=widgets.MIME[fmt.ext],
-            key=f"quick_{run.run_id}",
-            on_click="ignore",
-            icon=":material/download:",
-            help="One line per uploaded row, in your order. Results has other files and filters.",
-        )
+        _button("Download for Excel", Wanted(run, "rows", "xlsx", None, "", run.row_count), kind="quick")
 
 
-def _shape_words(shape: Shape, lines: dict[Shape, int]) -> str:
-    rows, long = lines["rows"], lines["long"]
-    if shape == "rows":
-        return f"One line per uploaded row: {words.counted(rows, 'line')}, same order as your file"
-    if long == rows:
-        return f"One line per contact: the same {words.counted(rows, 'line')}, no row has several contacts"
-    further = words.counted(long - rows, "further contact")
-    return f"One line per contact: {words.counted(long, 'line')} = {words.counted(rows, 'row')} + {further}"
+def _since_last_time(run: RunInfo, rows: pl.Series | None, name: str) -> tuple[pl.Series | None, str]:
+    """Let somebody who took a file before take only what is new; return the rows and what they are called."""
+    ledger = resources.ledger()
+    at = since.taken_at(ledger, run.run_id)
+    if at is None:
+        return rows, name
+    when = words.date_and_time(at, widgets.zone())
+    if not st.checkbox(f"Only what is new since my last download ({when})", key=f"new_{run.run_id}"):
+        return rows, name
+    new = _new_rows(run.run_id, queries.revision(ledger))
+    shown = new if rows is None else new.filter(new.is_in(rows.cast(pl.Int64).implode()))
+    st.caption(f"{words.counted(shown.len(), 'row')} became final or changed since then.")
+    return shown, f"{name}-new" if name else "new"
 
 
-def _offer(run: RunInfo, shape: Shape, fmt: str, lines: int, chosen: list[str]) -> None:
-    chosen_format = FORMATS[fmt]
-    if chosen_format.ext == "xlsx" and lines > EXCEL_LINES:
-        st.markdown(f"A worksheet holds {words.count(EXCEL_LINES)} lines. Choose CSV or Parquet.")
+@st.cache_resource(max_entries=4, show_spinner="Looking for what is new…")
+def _new_rows(run_id: str, revision: int) -> pl.Series:
+    ledger = resources.ledger()
+    frame = join.results_lazy(ledger, run_id, "rows", contacts=False).select("row", "result").collect()
+    return since.new_rows(ledger, run_id, frame)
+
+
+def _formats(run: RunInfo, shape: Shape, rows: pl.Series | None, name: str, lines: int | None) -> None:
+    st.caption(_shape_words(shape, lines))
+    for fmt, kind in FORMATS.items():
+        if kind.ext == "xlsx" and (lines or 0) > EXCEL_LINES:
+            st.caption(f"A worksheet holds {words.count(EXCEL_LINES)} lines: take CSV or Parquet.")
+            continue
+        _button(kind.name, Wanted(run, shape, fmt, rows, name, lines), kind.use)
+
+
+def _shape_words(shape: Shape, lines: int | None) -> str:
+    counted = "" if lines is None else f": {words.counted(lines, 'line')}"
+    return {
+        "rows": f"One line per uploaded row, in the order of your file{counted}.",
+        "long": f"One line per contact found, and one for each row without any{counted}.",
+        "companies": "One line per company, with its best contact.",
+    }[shape]
+
+
+def _presets(run: RunInfo, presets: Mapping[str, crm.Preset], rows: pl.Series | None, name: str) -> None:
+    st.caption(
+        "Ready for each program's import: nobody twice, verified emails first. Whoever has no usable email "
+        "is in the second file, with the reason. Made for import, not for opening in Excel."
+    )
+    for key, preset in presets.items():
+        ready, apart = st.columns([3, 2])
+        with ready:
+            _button(preset.name, Wanted(run, key, "preset", rows, name, None), preset.note)
+        with apart:
+            left_out = Wanted(run, key, "apart", rows, name, None)
+            _button(f"Left out: {preset.name.split()[0]}", left_out, f"What {preset.name} cannot take")
+
+
+def _button(label: str, wanted: Wanted, use: str = "", kind: str = "get") -> None:
+    """Show a file's button: it downloads a small one, and prepares a large one."""
+    run, large = wanted.run, _lines(wanted) > AT_ONCE
+    key = f"{kind}_{run.run_id}_{wanted.shape}_{wanted.fmt}_{wanted.words}"
+    if large:
+        if st.button(f"Prepare {label}", key=key, help=use or None, icon=_ICON, width="stretch"):
+            st.session_state[_last_key(run)] = prepare(wanted)
         return
-    name = _name(run, shape, chosen_format, chosen)
-    label = f"Download {words.counted(lines, 'line')}"
-    if lines <= AT_ONCE:
-        st.download_button(
-            label,
-            data=lambda: _bytes(run, shape, chosen_format, chosen),
-            file_name=name,
-            mime=widgets.MIME[chosen_format.ext],
-            key=f"get_{run.run_id}_{shape}_{fmt}",
-            on_click="ignore",
-            type="primary",
-            icon=":material/download:",
-        )
-        return
-    _prepared(run, shape, fmt, name, label, chosen)
-
-
-def _name(run: RunInfo, shape: Shape, fmt: Format, chosen: list[str]) -> str:
-    return export.file_name(
-        run,
-        shape=shape,
-        ext=fmt.ext,
-        filter="-".join(chosen) or None,
-        partial=run.final_rows < run.row_count,
-        now=time.time(),
+    st.download_button(
+        label,
+        data=partial(file_bytes, wanted),
+        file_name=wanted.file_name,
+        mime=widgets.MIME.get(wanted.ext, "application/x-ndjson"),
+        key=key,
+        on_click="ignore",
+        icon=_ICON,
+        help=use or None,
+        width="content" if kind == "quick" else "stretch",
     )
 
 
-def _bytes(run: RunInfo, shape: Shape, fmt: Format, chosen: list[str]) -> bytes:
-    """Build a small file; called by the click, not by every rerun, so nothing personal lies about."""
-    path = write_file(resources.ledger(), run.run_id, shape, fmt, chosen)
+def _lines(wanted: Wanted) -> int:
+    """Return about how many lines a file has: at least one per uploaded row or record."""
+    if wanted.lines is not None:
+        return wanted.lines
+    rows = wanted.run.row_count if wanted.rows is None else wanted.rows.len()
+    return max(wanted.run.found["records"], rows)
+
+
+def _last_key(run: RunInfo) -> str:
+    return f"prepared_{run.run_id}"
+
+
+def _status(run: RunInfo) -> None:
+    """Show how far the file is that was asked for last, then its address."""
+    key = st.session_state.get(_last_key(run))
+    job: background.Job[Ready] | None = background.find(key) if key else None
+    if key is None or job is None:
+        return
+    st.divider()
+    if not job.wait(0.3):
+        _progress(key)
+        return
     try:
-        return path.read_bytes()
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def write_file(ledger: Ledger, run_id: str, shape: Shape, fmt: Format, chosen: list[str]) -> Path:
-    """Write one export under a name nobody can guess; the caller or ``remove_old`` removes it."""
-    remove_old(ledger.exports_dir, now=time.time())
-    path = ledger.exports_dir / f"{secrets.token_hex(16)}.{fmt.ext}"
-    outcomes = [Outcome(one) for one in chosen] or None
-    export.export_run(ledger, run_id, path, shape=shape, outcomes=outcomes, csv=fmt.csv)
-    return path
-
-
-def remove_old(folder: Path, *, now: float) -> None:
-    """Remove prepared files that can no longer be fetched: contacts are not left behind."""
-    for path in folder.glob("*.*"):
-        if len(path.stem) == 32 and now - path.stat().st_mtime > 2 * routes.LIFETIME:
-            path.unlink(missing_ok=True)
-
-
-def _prepared(run: RunInfo, shape: Shape, fmt: str, name: str, label: str, chosen: list[str]) -> None:
-    key = "|".join(("export", run.run_id, str(run.final_rows), shape, fmt, ",".join(chosen)))
-    job = background.find(key)
-    if job is not None and job.finished:
-        try:
-            path: Path = job.result()
-        except OpenmartError as error:
-            widgets.error_message(error)
-            background.forget(key)
-            return
-        if path.exists() and time.time() - path.stat().st_mtime < routes.LIFETIME:
-            st.link_button(label, routes.sign(path, name), type="primary", icon=":material/download:")
-            st.caption(f"{words.file_size(path.stat().st_size)}, ready for an hour.")
-            return
+        ready = job.result()
+    except OpenmartError as error:
+        widgets.error_message(error)
         background.forget(key)
+        return
+    if routes.OFFERS.find(ready.address) is None:
+        st.caption("The file that was prepared has expired. Prepare it again.")
+        background.forget(key)
+        return
+    st.link_button(f"Download {words.file_size(ready.size)}", ready.address, type="primary", icon=_ICON)
+    st.caption(f"{widgets.escape(ready.name)}, ready for {routes.LIFETIME / 60:.0f} minutes.")
+
+
+@st.fragment(run_every=0.5)
+def _progress(key: str) -> None:
+    job = background.find(key)
     if job is None or job.finished:
-        if not st.button("Prepare this file", key=f"prepare_{key}", type="primary"):
-            st.caption("So many lines are written to disk first; you may go on meanwhile.")
-            return
-        job = background.start(key, _work(run.run_id, shape, FORMATS[fmt], chosen))
-    with st.spinner("Writing the file…", show_time=True):
-        while not job.wait(0.5):
-            pass
-    st.rerun()
-
-
-def _work(run_id: str, shape: Shape, fmt: Format, chosen: list[str]) -> Callable[[background.Progress], Path]:
-    ledger = resources.ledger()
-    return lambda progress: write_file(ledger, run_id, shape, fmt, chosen)
+        st.rerun()
+    st.progress(job.share, text="Writing the file. You may go on meanwhile.")

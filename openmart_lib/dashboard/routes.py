@@ -1,13 +1,15 @@
-"""Files too large for a download button: served from disk, under an address that expires."""
+"""Files too large for a download button: served from disk, each under a random address that expires.
+
+An address stands for one file and ends with its time, with the tab that asked for it, and with this
+process; the file is deleted with it, so that contacts are not left behind.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 import secrets
+import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,56 +17,93 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from openmart_lib.dashboard import resources
+from openmart_lib.results.files import sweep
 
-LIFETIME: Final = 3600.0  # seconds a prepared file can be fetched; after that it is prepared again
-_SECRET: Final = secrets.token_bytes(32)  # of this process: a restart ends every address
-
-
-def sign(path: Path, name: str, *, now: float | None = None) -> str:
-    """Return the address under which a file of the exports folder can be fetched for an hour, as ``name``."""
-    expires = (time.time() if now is None else now) + LIFETIME
-    body = json.dumps({"file": path.name, "name": name, "expires": expires}).encode()
-    return f"/api/exports/{_encode(body)}.{_encode(_mac(body))}"
+LIFETIME: Final = 900.0  # seconds a prepared file can be fetched; after that it is prepared again
+_PATH: Final = "/api/exports/"
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
-def read_token(token: str, *, now: float | None = None) -> tuple[str, str] | None:
-    """Return (file, name) of a token made by ``sign``, or None where it is forged, damaged or expired."""
-    body_text, _, mac_text = token.partition(".")
-    try:
-        body, mac = _decode(body_text), _decode(mac_text)
-    except ValueError:
-        return None
-    if not hmac.compare_digest(mac, _mac(body)):
-        return None
-    content = json.loads(body)
-    if content["expires"] < (time.time() if now is None else now):
-        return None
-    return content["file"], content["name"]
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file that can be fetched until ``expires`` (UTC seconds), under this ``name``, by its ``owner``."""
+
+    path: Path
+    name: str
+    owner: str
+    expires: float
+
+
+class Offers:
+    """The addresses of this process. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, Offer] = {}
+
+    def add(self, path: Path, name: str, owner: str, *, lifetime: float = LIFETIME) -> str:
+        """Offer a file for so many seconds, then delete it; return its address.
+
+        Args:
+            name: What the file is called where it is saved.
+            owner: Whose it is; ``withdraw`` ends all of an owner.
+        """
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._known[token] = Offer(path, name, owner, time.time() + lifetime)
+        timer = threading.Timer(lifetime, self._end, [token])
+        timer.daemon = True
+        timer.start()
+        return f"{_PATH}{token}"
+
+    def find(self, address: str) -> Offer | None:
+        """Return what an address, or its last part, stands for; None where it expired or never was."""
+        token = address.rsplit("/", 1)[-1]
+        with self._lock:
+            offer = self._known.get(token)
+        if offer is not None and offer.expires <= time.time():  # the computer slept over the timer
+            self._end(token)
+            return None
+        return offer if offer is not None and offer.path.is_file() else None
+
+    def withdraw(self, owner: str) -> None:
+        """End all addresses of an owner and delete their files."""
+        with self._lock:
+            mine = [token for token, offer in self._known.items() if offer.owner == owner]
+        for token in mine:
+            self._end(token)
+
+    def _end(self, token: str) -> None:
+        with self._lock:
+            offer = self._known.pop(token, None)
+        if offer is not None:
+            offer.path.unlink(missing_ok=True)  # who is fetching it now still gets all of it
+
+
+OFFERS: Final = Offers()
+
+
+def sweep_exports(folder: Path, *, at_start: bool = False) -> int:
+    """Delete prepared files that can no longer be fetched; return how many.
+
+    Args:
+        at_start: No address is known yet, so nothing finished can be fetched.
+    """
+    return sweep(folder, older_than=0.0 if at_start else 2 * LIFETIME, now=time.time())
 
 
 async def export_file(request: Request) -> Response:
     """Serve one prepared file as a download."""
-    known = read_token(request.path_params["token"])
-    path = resources.ledger().exports_dir / known[0] if known else None
-    if known is None or path is None or not path.is_file():
+    offer = OFFERS.find(request.path_params["token"])
+    if offer is None:
         return PlainTextResponse(
             "This download has expired. Nothing is lost: open Results and prepare it again.", status_code=410
         )
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return FileResponse(path, filename=known[1], headers=headers)
+    return FileResponse(offer.path, filename=offer.name, headers=_HEADERS)
 
 
-def _mac(body: bytes) -> bytes:
-    return hmac.new(_SECRET, body, hashlib.sha256).digest()
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-ROUTES: Final = [Route("/api/exports/{token}", export_file)]
+ROUTES: Final = [Route(f"{_PATH}{{token}}", export_file)]

@@ -2,9 +2,9 @@
 
 ``secure_delete`` overwrites what is deleted, but not the copies that pages keep of cells which once moved to
 another page; only rewriting the file (VACUUM) leaves them behind. The -wal holds former pages until it is
-cut to nothing. Rewriting holds up every other writer: at 130 MB/s here, 3 s for a 400 MB ledger of 200,000
-rows. Writers wait up to 30 s for each other, so a file that would take longer than ``MAY_BLOCK`` is rewritten
-only while no run is moving.
+cut to nothing. Rewriting holds up every other writer: 2.6 s for the 330 MB of 200,000 rows, 130 MB/s. Writers
+wait up to 30 s for each other, so a file that may take longer than ``MAY_BLOCK`` is rewritten only while no
+run is moving.
 """
 
 from __future__ import annotations

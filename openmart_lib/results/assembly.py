@@ -17,6 +17,7 @@ from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.states import BEST_FIRST, SENTENCES, BatchState
 from openmart_lib.results.columns import OWN_COLUMNS, in_order, uploaded_names
 from openmart_lib.results.contacts import numbered
+from openmart_lib.results.dense import by_number, repeated, take
 from openmart_lib.results.derived import RECORD_FACTS, of_rows
 from openmart_lib.results.flatten import FOUND_SCHEMA
 from openmart_lib.results.quality import quality
@@ -65,14 +66,13 @@ def assemble(parts: Parts, form: Form) -> pl.DataFrame:
         The columns as ``join.results`` describes them.
     """
     rows, keys = _rows(parts), _row_records(parts, form)
-    places = rows.select("source").with_row_index("place")
-    joined = places.join(keys, on="source", how="left", maintain_order="left_right")
+    joined = _placed(rows["source"], keys)
     uploaded = uploaded_names([name for name in parts.upload.columns if name not in ("seq", "file_line")])
     cells = parts.upload.select(pl.col(old).alias(new) for old, new in uploaded.items())
     if joined.height > rows.height:  # rows with several records repeat
         cells, rows = cells[joined["place"]], rows[joined["place"]]
     found = parts.lines.select(*FOUND_SCHEMA, *RECORD_FACTS)[joined["line"]]
-    own = rows.hstack(joined.drop("place", "source")).hstack(found)
+    own = rows.hstack(joined.drop("place")).hstack(found)
     told = of_rows(_with_origin(own, parts)).with_columns(
         pl.lit(parts.info.name).alias("run_name"),
         pl.lit(str(parts.info.kind)).alias("kind"),
@@ -112,6 +112,23 @@ def strays(parts: Parts) -> pl.DataFrame:
     )
 
 
+def _placed(sources: pl.Series, keys: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per record of each uploaded row, and one for each without any: a left join.
+
+    Columns: place (of the uploaded row), then those of ``keys`` but for ``source``.
+    """
+    first = keys.with_row_index("key").filter(pl.col("source").is_first_distinct())
+    size = len(sources) + 1
+    starts = take(by_number(first["source"], first["key"], size), sources)
+    shown = first["key"].append(pl.Series([keys.height], dtype=first["key"].dtype)).diff(null_behavior="drop")
+    counts = take(by_number(first["source"], shown, size), sources).fill_null(1)
+    placed = pl.DataFrame({"place": repeated(counts)}).rename({"place": "source"})
+    nth = placed.select(_nth()).to_series()
+    return placed.rename({"source": "place"}).hstack(
+        keys.drop("source")[starts.gather(placed["source"]) + nth]
+    )
+
+
 def _with_origin(own: pl.DataFrame, parts: Parts) -> pl.DataFrame:
     """Add tracking_id, task_id, batch_id and fetched_at: of the record, else of the task that counts.
 
@@ -121,7 +138,14 @@ def _with_origin(own: pl.DataFrame, parts: Parts) -> pl.DataFrame:
     own = own.with_columns(task)
     answer = own.select(pl.coalesce("line", "row_line")).to_series()
     own = own.hstack(parts.lines.select("task_id", "batch_id", "fetched_at")[answer]).with_columns(
-        pl.coalesce("batch_id", "row_batch_id").alias("batch_id"), _iso("fetched_at")
+        pl.coalesce("batch_id", "row_batch_id").alias("batch_id")
+    )
+    # Answers are stored many at a time, so a moment is written out once for its whole stretch of rows.
+    moments = own.select(pl.col("fetched_at").rle().struct.field("value").alias("fetched_at"))
+    own = own.with_columns(
+        moments.select(_iso("fetched_at"))
+        .to_series()
+        .gather(own.select(pl.col("fetched_at").rle_id()).to_series())
     )
     if parts.foreign.height:
         return own.join(parts.foreign, on="task_no", how="left", maintain_order="left")
@@ -141,7 +165,9 @@ def _rows(parts: Parts) -> pl.DataFrame:
         pl.coalesce("duplicate_of", "seq").alias("source"),
         pl.col("outcome").fill_null(str(Outcome.PENDING)),
     )
-    rows = rows.join(_counting_tasks(parts), on="source", how="left", maintain_order="left")
+    tasks = _counting_tasks(parts)
+    of_row = by_number(tasks["source"], tasks.with_row_index("task")["task"], rows.height + 1)
+    rows = rows.hstack(tasks.drop("source")[take(of_row, rows["source"])])
     of_source = rows["source"] - 1  # rows are numbered from 1 without a gap
     rows = rows.with_columns(
         rows["outcome"].gather(of_source).alias("result"),
@@ -172,10 +198,11 @@ def _counting_tasks(parts: Parts) -> pl.DataFrame:
         .unique("seq", keep="first")
         .select(source="seq", row_task_no="task_no")
     )
-    answered = parts.lines.select(row_task_no="task_no").with_row_index("row_line")
-    answered = answered.filter(pl.col("row_task_no").is_first_distinct())
+    answered = parts.lines.select("task_no").with_row_index("line")
+    answered = answered.filter(pl.col("task_no").is_not_null() & pl.col("task_no").is_first_distinct())
+    lines = by_number(answered["task_no"], answered["line"], _size(answered["task_no"]))
     return (
-        best.join(answered, on="row_task_no", how="left")
+        best.with_columns(take(lines, best["row_task_no"]).alias("row_line"))
         .sort("row_task_no")
         # A batch holds consecutive task numbers, so the batch with the last first number below is the task's.
         .join_asof(_batch_starts(parts.batches), left_on="row_task_no", right_on="first_no")
@@ -225,8 +252,7 @@ def _row_records(parts: Parts, form: Form) -> pl.DataFrame:
     Records of all tasks of a row count: the best outcome's first, renumbered, and without those that a
     second answer (a resend whose first answer turned up after all) gives back word for word.
     """
-    ties = _ties(parts.links).select("task_no", "person_no", _rank(), source="seq")
-    keys = _record_keys(parts.lines).join(ties, on=["task_no", "person_no"]).sort("source", "rank", "line")
+    keys = _owned(_record_keys(parts.lines), parts.links).sort("source", "rank", "line")
     answer = pl.col("answer")
     keys = _without_repeats(
         keys.with_columns(several=answer.min().over("source") != answer.max().over("source")), parts.lines
@@ -243,6 +269,22 @@ def _row_records(parts: Parts, form: Form) -> pl.DataFrame:
         keys = keys.filter(pl.col("nth") == 0)
     told = keys.select("source", "line", "task_no", "record_no", "record_count")
     return told if numbers is None else told.hstack(numbers)
+
+
+def _owned(keys: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """Return the records that belong to an uploaded row, with ``source`` (that row) and ``rank``."""
+    ties = _ties(links).select("task_no", "person_no", _rank(), source="seq")
+    persons = _size(ties["person_no"], keys["person_no"])
+    number = (pl.col("task_no").cast(pl.UInt64) * persons + pl.col("person_no")).alias("number")
+    numbers = ties.select(number).to_series()
+    tie = by_number(numbers, ties.with_row_index("tie")["tie"], _size(numbers))
+    keys = keys.with_columns(take(tie, keys.select(number).to_series()).alias("tie")).drop_nulls("tie")
+    return keys.hstack(ties.select("source", "rank")[keys["tie"]]).drop("tie")
+
+
+def _size(*numbers: pl.Series) -> int:
+    """Return one more than the greatest number."""
+    return 1 + max((int(one.max() or 0) for one in numbers if len(one)), default=-1)  # type: ignore[arg-type]  # integers
 
 
 def _nth() -> pl.Expr:

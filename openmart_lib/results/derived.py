@@ -24,16 +24,17 @@ RECORD_FACTS: Final[dict[str, Any]] = {
 
 def of_records(lines: pl.DataFrame) -> pl.DataFrame:
     """Add ``RECORD_FACTS`` to records that have ``found_email`` and ``found_phone``."""
-    hosts = lines.select(pl.col("found_email").str.to_lowercase().str.extract(r"@([^@\s]+)$").alias("host"))
+    # The sandbox writes acme.com.invalid where it means acme.com.
+    host = pl.col("found_email").str.to_lowercase().str.extract(r"@([^@\s]+)$").str.strip_suffix(".invalid")
+    hosts = lines.select(host.alias("host"))
+    free = pl.col("host", "email_company").is_in(word_series("free_mail")).fill_null(False)
     known = (
         hosts.unique()
         .drop_nulls()
         .with_columns(registrable(pl.col("host")).alias("email_company"))
         .with_columns(
             pl.coalesce("email_company", "host").alias("email_company"),
-            pl.any_horizontal(pl.col("host", "email_company").is_in(word_series("free_mail"))).alias(
-                "email_free_mail"
-            ),
+            pl.any_horizontal(free).alias("email_free_mail"),
         )
     )
     told = hosts.join(known, on="host", how="left", maintain_order="left").drop("host")
@@ -49,9 +50,15 @@ def of_rows(frame: pl.DataFrame) -> pl.DataFrame:
     Args:
         frame: One row per record beside its row: domain, asked_title, found_title, email_company.
     """
-    domain = pl.col("domain").str.to_lowercase()
-    company = frame.select(pl.coalesce(registrable(domain), domain)).to_series()
-    return frame.with_columns(
-        title_fit(frame["asked_title"], frame["found_title"]),
-        (pl.col("email_company") == company).alias("email_domain_agrees"),
-    )
+    return frame.with_columns(title_fit(frame["asked_title"], frame["found_title"]), _agrees(frame))
+
+
+def _agrees(frame: pl.DataFrame) -> pl.Series:
+    same = frame.select(pl.col("email_company") == pl.col("domain")).to_series().alias("email_domain_agrees")
+    # Most emails are of the very domain that was asked for; only the others need the list of suffixes.
+    others = frame.select("domain", "email_company").filter(~same)
+    if others.is_empty():
+        return same
+    host = pl.col("domain").str.to_lowercase()
+    told = others.select(pl.col("email_company") == pl.coalesce(registrable(host), host)).to_series()
+    return same.scatter(same.not_().fill_null(False).arg_true(), told)

@@ -10,7 +10,8 @@ import io
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from openmart_lib.ledger import Ledger, Outcome, queries
 from openmart_lib.ledger.exports import note_export
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import crm, join, since
-from openmart_lib.results.files import whole_file
+from openmart_lib.results.files import HashedFile, whole_file
 from openmart_lib.results.workbook import summary_sheet, write_workbook
 from openmart_lib.settings import SANDBOX
 
@@ -33,7 +34,8 @@ Progress = Callable[[int, int], None]
 
 ENDINGS: Final = (".csv", ".xlsx", ".parquet", ".jsonl")
 _PART_BYTES: Final = 80  # of a file name's free parts; the whole must stay under 255 bytes
-_SLICE: Final = 100_000  # lines between two words on how far a text file is
+_FULL_WIDTH: Final = "\uff00"
+_SLICE: Final = 250_000  # lines between two words on how far a text file is
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +150,17 @@ def write_frame(
     told = progress or (lambda done, of: None)
     try:
         with whole_file(path) as partial:
+            if ending in (".csv", ".jsonl"):
+                style = "jsonl" if ending == ".jsonl" else csv
+                with HashedFile(partial) as hashed:
+                    for done in _write_text(frame, hashed.file, style):
+                        hashed.hash_so_far()
+                        told(done, frame.height)
+                return hashed.sha256
             if ending == ".parquet":
                 frame.write_parquet(partial)
-            elif ending == ".xlsx":
-                write_workbook(frame, partial, summary=summary)
             else:
-                with partial.open("wb") as file:
-                    _write_text(frame, file, "jsonl" if ending == ".jsonl" else csv, told)
+                write_workbook(frame, partial, summary=summary)
             told(frame.height, frame.height)
             with partial.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
@@ -181,7 +187,8 @@ def frame_bytes(frame: pl.DataFrame, fmt: str) -> bytes:
     elif fmt == "xlsx":
         write_workbook(frame, buffer)
     elif fmt in ("csv", "plain", "jsonl"):
-        _write_text(frame, buffer, "excel" if fmt == "csv" else fmt, lambda done, of: None)
+        for _ in _write_text(frame, buffer, "excel" if fmt == "csv" else fmt):
+            pass
     else:
         raise InputError(f"{fmt!r} is no kind of file we write. Choose csv, plain, xlsx, parquet or jsonl.")
     return buffer.getvalue()
@@ -253,24 +260,53 @@ def _note(
     return False
 
 
-def _write_text(frame: pl.DataFrame, target: BinaryIO, style: str, progress: Progress) -> None:
-    """Write CSV or JSON lines slice by slice; the first one carries the header."""
-    for start in range(0, max(1, frame.height), _SLICE):
-        part = frame.slice(start, _SLICE)
+def _write_text(frame: pl.DataFrame, target: BinaryIO, style: str) -> Iterator[int]:
+    """Write CSV or JSON lines slice by slice, the first with the header; yield the lines written so far."""
+    starts = range(0, max(1, frame.height), _SLICE)
+    parts = (frame.slice(start, _SLICE) for start in starts)
+    for start, part in zip(starts, _in_advance(_safe if style == "excel" else _as_is, parts), strict=True):
         if style == "jsonl":
             part.write_ndjson(target)
+        elif style == "plain":
+            part.write_csv(target, include_header=start == 0)
         else:
-            _write_csv(part, target, style, first=start == 0)
-        progress(start + part.height, frame.height)
+            # Every text in quotes: programs that guess another separator still see one cell.
+            first = start == 0
+            part.write_csv(target, include_bom=first, include_header=first, quote_style="non_numeric")
+        yield start + part.height
 
 
-def _write_csv(frame: pl.DataFrame, target: BinaryIO, style: str, *, first: bool) -> None:
-    if style == "plain":
-        frame.write_csv(target, include_header=first)
-        return
-    guarded = frame.with_columns(guard(pl.selectors.string())).rename(guard_name)
-    # Every text in quotes: programs that guess another separator still see one cell.
-    guarded.write_csv(target, include_bom=first, include_header=first, quote_style="non_numeric")
+def _in_advance(
+    prepare: Callable[[pl.DataFrame], pl.DataFrame], parts: Iterator[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    """Prepare each part while the one before is being used."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        coming = worker.submit(prepare, next(parts))
+        for part in parts:
+            ready = coming.result()
+            coming = worker.submit(prepare, part)
+            yield ready
+        yield coming.result()
+
+
+def _as_is(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
+
+
+def _safe(frame: pl.DataFrame) -> pl.DataFrame:
+    return _guarded(frame).rename(guard_name)
+
+
+def _guarded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with our guard in its texts; only columns with a cell that may need it are worked on.
+
+    Every character that the guard knows sorts before the letters and is no digit, or is full-width.
+    """
+    text = pl.selectors.string()
+    sign = (text < "A") & ~((text >= "0") & (text < ":"))
+    seen = frame.select((sign | (text >= _FULL_WIDTH)).any())
+    columns = [column.name for column in seen if column.item()]
+    return frame.with_columns(guard(pl.col(columns))) if columns else frame
 
 
 def _check_ending(path: Path) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
+_PIECE: Final = 4 * 1024**2  # bytes
 CUT_OFF_AFTER: Final = 3600.0  # seconds; nothing is written for so long, so its program was killed
 
 
@@ -30,6 +34,58 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+class HashedFile:
+    """A file that is hashed beside its being written: what is there is read while more is being made.
+
+    Write to ``file`` and call ``hash_so_far`` now and then; ``sha256`` is known when the block has ended.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("wb")
+        self._written = path.open("rb")
+        self._digest = hashlib.sha256()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sha256")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> HashedFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.hash_so_far()
+                self._wait()
+        finally:
+            self._worker.shutdown()
+            self._written.close()
+            self.file.close()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the whole file."""
+        return self._digest.hexdigest()
+
+    def hash_so_far(self) -> None:
+        """Begin to hash what was written since the last time.
+
+        Raises:
+            OSError: If it could not be written or read.
+        """
+        self.file.flush()
+        self._wait()
+        self._last = self._worker.submit(self._read)
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+
+    def _read(self) -> None:
+        while piece := self._written.read(_PIECE):
+            self._digest.update(piece)
 
 
 def sweep(folder: Path, *, older_than: float, now: float) -> int:

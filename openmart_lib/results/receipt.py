@@ -126,7 +126,7 @@ def as_json(receipt: Receipt) -> str:
 
 
 def as_html(receipt: Receipt) -> str:
-    """Return a receipt as one HTML page to print: nothing in it is loaded from anywhere, all of it escaped."""
+    """Return a receipt as one HTML page to print: all of it escaped, nothing loaded from anywhere."""
     return page(asdict(receipt))
 
 

@@ -14,7 +14,8 @@ p { margin: .3rem 0; } .note { opacity: .8; font-size: .9em; }
 .mark { border: 2px solid; padding: .3rem .6rem; font-weight: 600; display: inline-block; margin: .6rem 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid #8886; }
+th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; }
+tr { border-bottom: 1px solid #8886; }
 td { overflow-wrap: anywhere; } td.n { text-align: right; font-variant-numeric: tabular-nums; }
 @media print { body { margin: 0; max-width: none; } tr { break-inside: avoid; } .wide { overflow: visible; } }
 """

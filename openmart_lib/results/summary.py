@@ -11,7 +11,8 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, Outcome, queries
 from openmart_lib.results import join, quality
-from openmart_lib.results.records import records
+from openmart_lib.results.pictures import wilson
+from openmart_lib.results.records import scan_lines
 from openmart_lib.settings import Prices
 
 SMALL: Final = 20  # answered rows below which a rate says little
@@ -22,6 +23,8 @@ MATCH_RATE_SCHEMA: Final[dict[str, Any]] = {
     "answered": pl.Int64,
     "matched": pl.Int64,
     "rate": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
     "small": pl.Boolean,
 }
 
@@ -84,8 +87,13 @@ def summary(
         RunNotFoundError: If there is no such run.
     """
     info = queries.run_info(ledger, run_id)
-    rows = join.results(ledger, run_id, "rows") if frame is None else frame
-    found = records(ledger, run_id)
+    rows = join.results(ledger, run_id, contacts=False) if frame is None else frame
+    found = (
+        scan_lines(ledger, run_id)
+        .filter(pl.col("record_no").is_not_null())
+        .select("found_email", "found_phone")
+        .collect()
+    )
     credits = estimated_credits(rows, found, info.kind, prices or Prices())
     with_email = info.found["rows_with_email"]
     return Summary(
@@ -102,20 +110,27 @@ def summary(
 
 
 def funnel(rows: pl.DataFrame, kind: Kind) -> tuple[Step, ...]:
-    """Return how far the uploaded rows got, from ``join.results`` in the shape ``rows``."""
-    result = pl.col("result")
-    # Only a batch that Openmart took has an id; of an unknown one nobody knows.
-    sent = pl.col("batch_id").is_not_null() | (result == Outcome.UNKNOWN)
+    """Return how far the uploaded rows got, from ``join.results`` in the shape ``rows``.
+
+    Each step counts only rows of the step before, so that the counts never rise.
+    """
+    result, shared = pl.col("result"), pl.col("outcome") == Outcome.DUPLICATE
+    told = pl.col("batch_id").is_not_null().alias("taken"), quality.is_verified(kind).alias("verified")
+    # A million rows are of a few dozen sorts; the sorts are counted once.
+    sorts = rows.lazy().select("outcome", "result", *told).group_by(pl.all()).len("n").collect()
     steps = {
-        "uploaded": pl.col("row").is_not_null(),
+        "uploaded": pl.lit(True),
         "accepted": ~result.is_in([Outcome.REJECTED, Outcome.SKIPPED]),
-        "sent": sent,
+        # Only a batch that Openmart took has an id; of an unknown one nobody knows.
+        "sent": pl.col("taken") | (result == Outcome.UNKNOWN),
         "completed": result.is_in(_ANSWERED),
         "matched": result == Outcome.MATCHED,
-        "with verified email": (result == Outcome.MATCHED) & quality.is_verified(kind),
+        "with verified email": pl.col("verified"),
     }
-    shared = pl.col("outcome") == Outcome.DUPLICATE
-    counts = [(name, *_counts(rows, reached, shared)) for name, reached in steps.items()]
+    counts: list[tuple[str, int, int]] = []
+    for name, step in steps.items():
+        sorts = sorts.filter(step)
+        counts.append((name, int(sorts["n"].sum()), int(sorts.filter(shared)["n"].sum())))
     total = rows.height
     before = [None, *(count for _, count, _ in counts)]
     return tuple(
@@ -139,8 +154,9 @@ def match_rate(frame: pl.DataFrame, column: str) -> pl.DataFrame:
 
     Returns:
         One row per value, the most answered first: value (String; null for empty cells), rows, answered
-        (Openmart finished: matched, partial or no match), matched (all Int64), rate (Float64, matched of
-        answered; null without any), small (Boolean: fewer than 20 answered, so the rate says little).
+        (Openmart finished: matched, partial or no match), matched (all Int64), rate (matched of answered),
+        low, high (its 95 % confidence interval, by Wilson; all Float64, 0 to 1, null without any answered),
+        small (Boolean: fewer than 20 answered, so the rate says little).
 
     Raises:
         InputError: If the frame has no such column.
@@ -152,15 +168,20 @@ def match_rate(frame: pl.DataFrame, column: str) -> pl.DataFrame:
         )
     answered = pl.col("result").is_in(_ANSWERED).sum().cast(pl.Int64)
     matched = (pl.col("result") == Outcome.MATCHED).sum().cast(pl.Int64)
+    low, high = wilson(pl.col("matched"), pl.col("answered"))
     return (
-        frame.group_by(pl.col(column).cast(pl.String).alias("value"))
+        frame.lazy()
+        .group_by(pl.col(column).cast(pl.String).alias("value"))
         .agg(pl.len().cast(pl.Int64).alias("rows"), answered.alias("answered"), matched.alias("matched"))
         .with_columns(
             pl.when(pl.col("answered") > 0).then(pl.col("matched") / pl.col("answered")).alias("rate"),
+            low.alias("low"),
+            high.alias("high"),
             (pl.col("answered") < SMALL).alias("small"),
         )
         .sort("answered", "rows", "value", descending=[True, True, False], nulls_last=True)
         .select(MATCH_RATE_SCHEMA.keys())
+        .collect()
     )
 
 
@@ -178,8 +199,3 @@ def estimated_credits(rows: pl.DataFrame, found: pl.DataFrame, kind: Kind, price
     if kind is Kind.LOOKUP_BUSINESS_EMAIL:
         return prices.mailbox * emails
     return prices.email * emails + prices.phone * found["found_phone"].count()
-
-
-def _counts(rows: pl.DataFrame, reached: pl.Expr, shared: pl.Expr) -> tuple[int, int]:
-    found = rows.select(reached.sum().alias("all"), (reached & shared).sum().alias("shared"))
-    return int(found["all"][0]), int(found["shared"][0])

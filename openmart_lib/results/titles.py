@@ -54,8 +54,8 @@ ANOTHER_ONE: Final = (
 )
 _SMALL_WORDS: Final = frozenset(
     {
-        *("of", "the", "and", "for", "in", "at", "a", "an", "de", "des", "du", "la", "le", "les", "et", "der"),
-        *("die", "das", "und", "fur", "y", "e", "del", "di", "da", "do", "van", "en", "het"),
+        *("of", "the", "and", "for", "in", "at", "a", "an", "de", "des", "du", "la", "le", "les", "et"),
+        *("der", "die", "das", "und", "fur", "y", "e", "del", "di", "da", "do", "van", "en", "het"),
     }
 )
 _SAME_WORDS: Final = {"vice president": "vp", "co founder": "cofounder", "co owner": "coowner"}

@@ -22,7 +22,7 @@ from openmart_lib.ledger import BatchState, queries
 from openmart_lib.ledger.attaching import place_of_id
 from openmart_lib.ledger.decisions import attach_batch, drop_batch, resend_batch
 from openmart_lib.ledger.tracking import tracking_id
-from openmart_lib.results import join
+from openmart_lib.results import assembly, join
 from openmart_lib.settings import Secret
 
 LONG_ENOUGH = 40.0  # seconds after which every task of the sandbox has ended
@@ -96,7 +96,7 @@ def test_attached_with_a_list_every_row_comes_out_with_an_outcome_and_nothing_is
     info = rig.info(done.run_id)
     assert sum(info.outcomes.values()) == info.row_count == 6 and info.worst_credits == 0.0
     stray = join.unmatched(rig.ledger, done.run_id)
-    assert stray.select("why", "tracking_id").unique().rows() == [(join.NO_ROW, "of no row")]
+    assert stray.select("why", "tracking_id").unique().rows() == [(assembly.NO_ROW, "of no row")]
 
 
 def test_attached_without_a_list_its_tasks_are_its_rows(rig: Rig) -> None:

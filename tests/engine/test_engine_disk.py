@@ -225,6 +225,7 @@ def test_a_full_data_disk_can_be_backed_up_to_another_one_and_restored_when_ther
     assert rig.states(run_id) == ["planned"]
 
 
+@pytest.mark.slow
 def test_a_worker_whose_files_may_not_grow_sends_nothing_twice_and_the_next_one_finishes(
     tmp_path: Path, template: Path
 ) -> None:

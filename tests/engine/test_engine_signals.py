@@ -90,6 +90,7 @@ def assert_ended_well(live: Rig, run_id: str) -> None:
     assert_truth(live.sandbox, live.ledger)
 
 
+@pytest.mark.slow
 def test_a_page_server_told_to_end_waits_for_its_posts_and_says_so(live: Rig, server: PageServer) -> None:
     server.start()
     run_id = plan_and_wait_for_posts(live)
@@ -117,6 +118,7 @@ def test_ctrl_c_in_the_terminal_of_a_page_server_waits_for_its_posts(
     assert_ended_well(live, run_id)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_the_page_server_and_leaves_the_posts_to_its_worker(
     live: Rig, server: PageServer, terminal: Open
 ) -> None:

@@ -15,7 +15,7 @@ from engine_rig import Rig
 from sqlalchemy.exc import OperationalError
 
 from openmart_lib.engine.clocks import elapsed
-from openmart_lib.ledger import Hold, answers, queries, submissions
+from openmart_lib.ledger import Hold, answers, submissions
 from openmart_lib.ledger.interruptions import interruptions
 from openmart_lib.ledger.journal import FILE_NAME, read_journal
 

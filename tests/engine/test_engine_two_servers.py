@@ -73,6 +73,7 @@ def is_over(live: Rig, run_id: str) -> bool:
     return set(live.states(run_id)) <= FINAL
 
 
+@pytest.mark.slow
 def test_a_killed_page_servers_worker_finishes_its_posts_and_the_restarted_server_goes_on(
     live: Rig, serve: Callable[[], PageServer]
 ) -> None:

@@ -159,7 +159,9 @@ def test_listed_ids_are_fetched_once_however_often_they_are_listed(ledger, clock
     answers.store_listing(ledger, pk, ["t-1"])
     answers.store_listing(ledger, pk, [])
 
-    assert answers.listed(ledger, pk) == {"t-2": False, "t-1": False}, "a list that shrinks takes nothing back"
+    assert answers.listed(ledger, pk) == {"t-2": False, "t-1": False}, (
+        "a list that shrinks takes nothing back"
+    )
     assert row_of(ledger, pk).changed_at == changed, "ids that are known are no change"
     answers.store_answers(ledger, pk, [answer(run_id, 1, [EMAIL], task_id="t-1")])
     assert answers.listed(ledger, pk) == {"t-2": False, "t-1": True}

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import socket
 import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
-from starlette.applications import Starlette
 from streamlit import config
 
-from openmart_lib.dashboard import background, lifespan, resources, routes
+from openmart_lib.dashboard import background, lifespan
 from openmart_lib.errors import InputError
-from openmart_lib.sandbox.serving import ServerThread
-from tests.pages.conftest import REPOSITORY, Desk
+from tests.pages.conftest import REPOSITORY
 
 CONFIG = REPOSITORY / ".streamlit" / "config.toml"
-
-
-@pytest.fixture
-def downloads(desk: Desk) -> Iterator[str]:
-    """The address of a server with the dashboard's own routes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = ServerThread(Starlette(routes=routes.ROUTES), listener)
-        server.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.stop()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
@@ -61,36 +44,6 @@ def test_the_server_ends_with_the_reason_and_without_a_traceback(clean_environme
     assert "has no sign-in of its own" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (clean_environment / "sandbox").exists()
-
-
-def test_a_signed_address_gives_the_file_under_its_name(downloads: str) -> None:
-    path = resources.ledger().exports_dir / "abc.csv"
-    path.write_text("Website\nadyen.com\n")
-
-    answer = requests.get(downloads + routes.sign(path, "SANDBOX-Größe_rows.csv"), timeout=5)
-
-    assert answer.status_code == 200
-    assert answer.text == "Website\nadyen.com\n"
-    assert "SANDBOX-Gr" in answer.headers["content-disposition"]
-    assert answer.headers["cache-control"] == "no-store"
-    assert str(path.parent) not in routes.sign(path, "x")
-
-
-def test_an_address_ends_after_its_time(tmp_path: Path) -> None:
-    token = routes.sign(tmp_path / "abc.csv", "x.csv", now=0.0).rsplit("/", 1)[1]
-
-    assert routes.read_token(token, now=routes.LIFETIME - 1) == ("abc.csv", "x.csv")
-    assert routes.read_token(token, now=routes.LIFETIME + 1) is None
-
-
-def test_a_forged_address_is_refused(downloads: str, tmp_path: Path) -> None:
-    good = routes.sign(tmp_path / "abc.csv", "x.csv").rsplit("/", 1)[1]
-    body = json.dumps({"file": "../ledger.db", "name": "x", "expires": 9e9}).encode()
-    forged = base64.urlsafe_b64encode(body).decode().rstrip("=") + "." + good.partition(".")[2]
-
-    for token in (forged, "", ".", "a.b", good[:-2], "é.é", good.replace(".", "")):
-        assert routes.read_token(token) is None
-    assert requests.get(f"{downloads}/api/exports/{forged}", timeout=5).status_code == 410
 
 
 def test_work_is_done_once_per_key_however_often_it_is_asked_for() -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import polars as pl
 import pytest
 
-from openmart_lib.dashboard import results_download, results_table, results_view, routes
-from openmart_lib.ledger import Outcome
-from openmart_lib.results import join
-from tests.pages.conftest import Desk, button, texts
+from openmart_lib.dashboard import results_table, results_view
+from tests.pages.conftest import Desk, texts
 
 
 @pytest.fixture
@@ -92,36 +88,6 @@ def test_a_run_that_still_runs_shows_what_is_there(desk: Desk) -> None:
     assert page.dataframe[0].value["row"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("shape", ["rows", "long"])
-@pytest.mark.parametrize("name", list(results_download.FORMATS))
-def test_each_file_has_the_lines_that_the_button_promises(
-    finished_desk: Desk, run_id: str, name: str, shape: results_download.Shape
-) -> None:
-    fmt = results_download.FORMATS[name]
-    wanted = join.results(finished_desk.ledger, run_id, shape).filter(pl.col("outcome") != "rejected")
-    chosen = [str(one) for one in Outcome if one is not Outcome.REJECTED]
-
-    path = results_download.write_file(finished_desk.ledger, run_id, shape, fmt, chosen)
-    data = io.BytesIO(path.read_bytes())
-
-    read = {"csv": pl.read_csv, "xlsx": pl.read_excel, "parquet": pl.read_parquet}[fmt.ext]
-    assert read(data)["row"].to_list() == wanted["row"].to_list()
-    assert path.stat().st_mode & 0o077 == 0
-
-
-def test_prepared_files_do_not_outlive_their_address(finished_desk: Desk, run_id: str) -> None:
-    fmt = results_download.FORMATS["csv"]
-    path = results_download.write_file(finished_desk.ledger, run_id, "rows", fmt, [])
-
-    results_download.remove_old(finished_desk.ledger.exports_dir, now=path.stat().st_mtime + routes.LIFETIME)
-    assert path.exists()
-    results_download.remove_old(
-        finished_desk.ledger.exports_dir, now=path.stat().st_mtime + 2 * routes.LIFETIME + 1
-    )
-
-    assert not path.exists()
-
-
 def test_a_link_is_shown_only_where_every_value_earned_it() -> None:
     good = pl.DataFrame({"row": [1], "outcome": ["matched"], "found_email": ["a@b.example"]})
     bad = pl.DataFrame({"row": [1], "outcome": ["matched"], "found_email": ["javascript:alert(1)"]})
@@ -141,33 +107,3 @@ def test_columns_to_group_by_have_few_values() -> None:
     )
 
     assert results_view.groupings(frame) == ["segment"]
-
-
-def test_a_large_file_is_prepared_on_disk_and_gets_an_address(
-    finished_desk: Desk, run_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results_download, "AT_ONCE", 3)
-    page = finished_desk.open("results", run=run_id)
-    assert not page.link_button
-
-    button(page, "Prepare this file").click()
-    page.run()
-
-    link = page.link_button[0]
-    assert link.value == "Download 6 lines"
-    known = routes.read_token(link.url.rsplit("/", 1)[1])
-    assert known is not None
-    assert (finished_desk.ledger.exports_dir / known[0]).stat().st_size > 1_000
-    assert known[1].startswith("SANDBOX-Spring-list_find_people_rows")
-
-
-def test_the_lines_of_both_shapes_are_counted_right(desk: Desk) -> None:
-    run_id = desk.plan(text="Website,Company\npeople3.example,Three\nnobody.example,None\n", max_k=3)
-    desk.finish(run_id)
-
-    page = desk.open("results", run=run_id)
-
-    assert join.results(desk.ledger, run_id, "long").height == 4
-    shapes = page.radio(key=f"shape_{run_id}").options
-    assert shapes[0].startswith("One line per uploaded row: 2 lines")
-    assert shapes[1] == "One line per contact: 4 lines = 2 rows + 2 further contacts"

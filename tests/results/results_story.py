@@ -36,6 +36,8 @@ class Story:
         name: str = "Spring list",
         environment: str = "sandbox",
         tasks_per_batch: int = 2,
+        content: str = "content",
+        upload_format: dict[str, Any] | None = None,
     ) -> None:
         self.time = NOW
         self.kind = kind
@@ -53,11 +55,11 @@ class Story:
             kind=kind,
             mapping=mapping,
             options=options.to_dict(),
-            content_key="content",
-            confirm_token="confirm",
+            content_key=content,
+            confirm_token=f"confirm {content}",
             upload_name="list.csv",
             upload_sha256="0" * 64,
-            upload_format={},
+            upload_format=upload_format or {},
             frame=numbered,
             rows=plan.rows,
             tasks=plan.tasks,

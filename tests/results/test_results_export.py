@@ -46,7 +46,7 @@ def run(story: Story) -> RunInfo:
     return queries.run_info(story.ledger, story.run_id)
 
 
-@pytest.mark.parametrize("ext", ["csv", "xlsx", "parquet"])
+@pytest.mark.parametrize("ext", ["csv", "xlsx", "parquet", "jsonl"])
 @pytest.mark.parametrize("shape", ["rows", "long"])
 def test_a_file_holds_the_frame_and_its_info_is_true(
     story: Story, tmp_path: Path, ext: str, shape: join.Shape
@@ -150,6 +150,9 @@ def test_a_workbook_is_ready_to_read_and_its_second_sheet_explains_it(story: Sto
     assert sum(int(count) for count, _ in counts.values()) == 4
     assert counts["matched"] == ("1", SENTENCES[Outcome.MATCHED])
     assert "Simulated" in facts["Openmart"][1]
+    assert facts["uploaded file"] == ("list.csv", f"SHA-256 {'0' * 64}")
+    assert facts["source of what was found"][0] == "Openmart, find_people"
+    assert facts["fetched"][0] == "2025-10-09T08:53:20Z"
 
 
 def test_a_cell_longer_than_excel_allows_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -192,7 +195,7 @@ def test_a_folder_that_is_not_there_is_an_input_error_with_what_to_do(story: Sto
         export.export_run(story.ledger, story.run_id, tmp_path / "nowhere" / "out.csv", shape="rows")
 
 
-@pytest.mark.parametrize("ext", ["csv", "xlsx", "parquet"])
+@pytest.mark.parametrize("ext", ["csv", "xlsx", "parquet", "jsonl"])
 def test_a_full_disk_is_an_input_error_and_leaves_the_older_file(tmp_path: Path, ext: str) -> None:
     path = tmp_path / f"out.{ext}"
     path.write_text("older")
@@ -222,7 +225,7 @@ def test_a_failed_write_leaves_the_older_file_and_no_rubbish(tmp_path: Path) -> 
     assert [one.name for one in tmp_path.iterdir()] == ["out.csv"]
 
 
-@pytest.mark.parametrize("fmt", ["csv", "plain", "xlsx", "parquet"])
+@pytest.mark.parametrize("fmt", ["csv", "plain", "xlsx", "parquet", "jsonl"])
 def test_a_small_frame_as_bytes_is_what_the_file_would_be(tmp_path: Path, fmt: str) -> None:
     frame = pl.DataFrame({"a": ["=1+1", None, "x"], "n": [1, 2, None]})
     path = tmp_path / ("out.csv" if fmt == "plain" else f"out.{fmt}")
@@ -274,6 +277,9 @@ def test_a_runs_name_is_made_safe_for_every_file_system(run: RunInfo, given: str
 def _read(path: Path) -> pl.DataFrame:
     if path.suffix == ".parquet":
         return pl.read_parquet(path)
+    if path.suffix == ".jsonl":
+        read = pl.read_ndjson(path, infer_schema_length=None)  # in an order of its own
+        return read.select(list(json.loads(path.read_text("utf-8").splitlines()[0])))
     if path.suffix == ".xlsx":
         return fastexcel.read_excel(path).load_sheet("results", dtypes="string").to_polars()
     frame = pl.read_csv(path, infer_schema=False)
@@ -283,3 +289,21 @@ def _read(path: Path) -> pl.DataFrame:
 def _texts(frame: pl.DataFrame) -> list[tuple[str, ...]]:
     """Return the cells as text: files of text know neither types nor a null apart from nothing."""
     return [tuple("" if cell is None else str(cell).lower() for cell in row) for row in frame.rows()]
+
+
+def test_a_text_file_is_the_same_whether_it_is_written_in_slices_or_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pl.DataFrame({"a": ["=1+1", 'x"y', None, "ü"] * 3, "n": range(12)})
+    styles: list[tuple[str, export.Csv]] = [("g.csv", "excel"), ("p.csv", "plain"), ("j.jsonl", "plain")]
+    for name, csv in styles:
+        export.write_frame(frame, tmp_path / name, csv=csv)
+
+    monkeypatch.setattr(export, "_SLICE", 5)
+
+    for name, csv in styles:
+        told: list[tuple[int, int]] = []
+        path = tmp_path / f"sliced-{name}"
+        export.write_frame(frame, path, csv=csv, progress=lambda done, of: told.append((done, of)))  # noqa: B023 - called at once
+        assert path.read_bytes() == (tmp_path / name).read_bytes()
+        assert told[:3] == [(5, 12), (10, 12), (12, 12)]

@@ -305,7 +305,9 @@ def test_an_uploaded_column_that_is_called_like_one_of_ours_steps_aside() -> Non
 def test_a_file_of_ours_can_be_uploaded_again(tmp_path: Path) -> None:
     story = Story(
         tmp_path,
-        companies("acme.com", **{name: ["old"] for name in columns.OWN_COLUMNS if name not in ("file_line",)}),
+        companies(
+            "acme.com", **{name: ["old"] for name in columns.OWN_COLUMNS if name not in ("file_line",)}
+        ),
     )
 
     frame = join.results(story.ledger, story.run_id)

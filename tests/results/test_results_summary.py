@@ -133,7 +133,7 @@ def test_match_rate_of_an_uploaded_column(story: Story) -> None:
     rates = summary.match_rate(frame, "land")
 
     assert rates.schema == pl.Schema(summary.MATCH_RATE_SCHEMA)
-    assert rates.rows() == [
+    assert rates.drop("low", "high").rows() == [
         ("DE", 4, 3, 3, 1.0, True),
         ("US", 2, 1, 0, 0.0, True),
         (None, 2, 0, 0, None, True),
@@ -147,7 +147,7 @@ def test_a_rate_of_twenty_answered_rows_is_not_small() -> None:
 
     rates = summary.match_rate(frame, "size")
 
-    assert rates.rows() == [("a", 25, 20, 15, 0.75, False), ("b", 19, 19, 19, 1.0, True)]
+    assert rates.drop("low", "high").rows() == [("a", 25, 20, 15, 0.75, False), ("b", 19, 19, 19, 1.0, True)]
 
 
 def test_match_rate_takes_numbers_as_well_and_refuses_an_unknown_column(story: Story) -> None:
@@ -156,3 +156,33 @@ def test_match_rate_takes_numbers_as_well_and_refuses_an_unknown_column(story: S
     assert summary.match_rate(frame, "row")["value"].to_list()[:1] == ["1"]
     with pytest.raises(InputError, match="no column 'nope'"):
         summary.match_rate(frame, "nope")
+
+
+def test_a_rate_comes_with_its_confidence_interval() -> None:
+    """15 of 20: 53 % to 89 %, by Wilson's formula worked out by hand; nothing answered says nothing."""
+    results = ["matched"] * 15 + ["no match"] * 5 + ["pending"]
+    frame = pl.DataFrame({"result": results, "row": range(21), "size": ["a"] * 20 + ["b"]})
+
+    rates = summary.match_rate(frame, "size").select("value", pl.col("low", "high").round(4))
+
+    assert rates.rows() == [("a", 0.5313, 0.8881), ("b", None, None)]
+
+
+def test_a_step_of_the_funnel_counts_only_rows_of_the_step_before() -> None:
+    """A row that says matched but was rejected before must not make the funnel grow downwards."""
+    frame = pl.DataFrame(
+        {
+            "row": [1, 2, 3],
+            "outcome": ["matched", "rejected", "matched"],
+            "result": ["matched", "rejected", "matched"],
+            "batch_id": ["b", None, None],
+            "found_email": ["a@a.invalid"] * 3,
+            "found_email_status": [None] * 3,
+            "found_email_verified": [True] * 3,
+        },
+        schema_overrides={"found_email_status": pl.String},
+    )
+
+    steps = summary.funnel(frame, Kind.FIND_PEOPLE)
+
+    assert [step.rows for step in steps] == [3, 2, 1, 1, 1, 1]

@@ -1,0 +1,165 @@
+"""What can be taken of a run: the kinds of files, how each is written for a download, and for whom."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import polars as pl
+import streamlit as st
+
+from openmart_lib.dashboard import background, resources, routes
+from openmart_lib.errors import InputError
+from openmart_lib.ledger import Ledger
+from openmart_lib.ledger.erased import erased_at
+from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.results import export
+from openmart_lib.results.join import Shape
+
+AT_ONCE: Final = 50_000  # lines a download button may build while somebody waits
+EXCEL_LINES: Final = 1_048_575  # data lines of a worksheet
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of file and what it is for."""
+
+    ext: str
+    csv: Literal["excel", "plain"]
+    name: str
+    use: str
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "xlsx": Format("xlsx", "excel", "Excel workbook", "with a sheet that explains it"),
+    "csv": Format("csv", "excel", "CSV for Excel", "right letters, formulas made harmless"),
+    "plain": Format("csv", "plain", "CSV as it is", "for a script or a machine"),
+    "parquet": Format("parquet", "plain", "Parquet", "for code, with types"),
+    "jsonl": Format("jsonl", "plain", "JSON lines", "for code, one object a line"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """One file that somebody may want.
+
+    Attributes:
+        shape: A shape of results, or a preset's key.
+        fmt: A key of ``FORMATS``; "preset" for an import file, "apart" for what it leaves out.
+        rows: Only these uploaded rows, by number; None = all.
+        words: What they were chosen by, for the file's name; "" for all.
+        lines: How many lines it will have, None if that is not known before.
+    """
+
+    run: RunInfo
+    shape: str
+    fmt: str
+    rows: pl.Series | None
+    words: str
+    lines: int | None
+
+    @property
+    def ext(self) -> str:
+        """The file's ending."""
+        return FORMATS[self.fmt].ext if self.fmt in FORMATS else "csv"
+
+    @property
+    def file_name(self) -> str:
+        """What it is called where it is saved, at this moment."""
+        return export.file_name(
+            self.run,
+            shape=f"{self.shape} left out" if self.fmt == "apart" else self.shape,
+            ext=self.ext,
+            filter=self.words or None,
+            partial=self.run.final_rows < self.run.row_count,
+        )
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other file, and from itself after the run went on."""
+        chosen = "all" if self.rows is None else f"{self.rows.len()}.{self.rows.hash(seed=1).sum()}"
+        return "|".join(("export", self.run.run_id, str(self.run.final_rows), self.shape, self.fmt, chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A prepared file's address, name and size in bytes."""
+
+    address: str
+    name: str
+    size: int
+
+
+def owner() -> str:
+    """Return who this tab is to the addresses; when its session ends, so do they."""
+    return _owner()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=routes.OFFERS.withdraw)
+def _owner() -> str:
+    return secrets.token_hex(8)
+
+
+def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | None = None) -> Path:
+    """Write one file under a name nobody can guess; whoever asked removes it.
+
+    Raises:
+        InputError: If it cannot be written, or the run's personal data was deleted meanwhile.
+    """
+    routes.sweep_exports(ledger.exports_dir)
+    run_id = wanted.run.run_id
+    path = ledger.exports_dir / f"{run_id}-{secrets.token_hex(16)}.{wanted.ext}"
+    if wanted.fmt in FORMATS:
+        shape: Shape = wanted.shape  # type: ignore[assignment]  # checked by join.results
+        style = FORMATS[wanted.fmt].csv
+        export.export_run(ledger, run_id, path, shape=shape, rows=wanted.rows, csv=style, progress=progress)
+    else:
+        apart = wanted.fmt == "apart"
+        export.export_preset(ledger, run_id, path, wanted.shape, apart=apart, rows=wanted.rows)
+    if erased_at(ledger, run_id) is not None:
+        path.unlink(missing_ok=True)
+        raise InputError(
+            f"The personal data of run {run_id} was deleted, so there is nothing to take away. "
+            "No row was lost by this, its receipt stays. Open the receipt."
+        )
+    return path
+
+
+def file_bytes(wanted: Wanted) -> bytes:
+    """Build a small file; called by the click, not by every rerun, so nothing personal lies about."""
+    path = write_file(resources.ledger(), wanted)
+    try:
+        return path.read_bytes()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def prepare(wanted: Wanted) -> str:
+    """Begin to write a large file for this tab, unless it is there or on its way; return the job's key."""
+    whose = owner()
+    key = f"{wanted.key}|{whose}"
+    known: background.Job[Ready] | None = background.find(key)
+    if known is not None and known.finished and not _is_there(known):
+        background.forget(key)
+    background.start(key, _work(wanted, whose))
+    return key
+
+
+def _is_there(job: background.Job[Ready]) -> bool:
+    """Return whether a finished file can still be fetched; one that failed never could."""
+    return job.future.exception() is None and routes.OFFERS.find(job.result().address) is not None
+
+
+def _work(wanted: Wanted, whose: str) -> Callable[[background.Progress], Ready]:
+    ledger = resources.ledger()
+
+    def work(progress: background.Progress) -> Ready:
+        path = write_file(ledger, wanted, progress)
+        size = path.stat().st_size
+        # Offered here and not by the page: a file that nobody comes back for is deleted in time too.
+        return Ready(routes.OFFERS.add(path, wanted.file_name, whose), wanted.file_name, size)
+
+    return work

@@ -149,6 +149,7 @@ def test_without_waiting_it_plans_and_says_that_nobody_sends_then_resume_finishe
     assert (shell.folder / "out.xlsx").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_and_its_unfinished_run_waits_for_a_person(shell: Shell) -> None:
     shell("run", "list.csv", "--kind", "find_people", "--title", "Owner")
 
@@ -217,6 +218,7 @@ def test_ctrl_c_leaves_the_unsent_planned_and_lets_what_is_on_its_way_finish(tmp
     assert batches[BatchState.PLANNED] == 2
 
 
+@pytest.mark.slow
 def test_a_worker_sends_what_was_planned_until_it_is_told_to_end(shell: Shell) -> None:
     shell("run", "list.csv", "--kind", "find_people", "--title", "Owner")
     settings = sandbox_settings(shell.data_dir)

@@ -102,6 +102,8 @@ class Clients:
 
     def for_submissions(self) -> OpenmartClient:
         """Return the client to submit with now; raises as ``openmart_client``."""
+        with self._lock:
+            self._looked_at = float("-inf")  # what is paid for never goes to where the sandbox was before
         return self._both()[0]
 
     def for_reads(self) -> OpenmartClient:

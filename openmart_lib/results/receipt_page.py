@@ -136,8 +136,9 @@ def _table(columns: Mapping[str, str], lines: Sequence[Mapping[str, Any]]) -> st
 
 
 def _row(cells: Sequence[Any], *, head: bool = False) -> str:
-    first = f'<th scope="row">{_text(cells[0])}</th>' if head else _cell(cells[0])
-    return f"<tr>{first}{''.join(_cell(cell) for cell in cells[1:])}</tr>"
+    if head:
+        return f'<tr><th scope="row">{_text(cells[0])}</th><td>{_text(cells[1])}</td></tr>'
+    return f"<tr>{''.join(_cell(cell) for cell in cells)}</tr>"
 
 
 def _cell(value: Any) -> str:

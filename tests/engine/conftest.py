@@ -13,14 +13,6 @@ from openmart_lib.ledger import Ledger
 from openmart_lib.settings import SANDBOX
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long versions out unless a marker expression asks for them (``-m slow``)."""
-    if not config.getoption("-m"):
-        for item in items:
-            if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="the long version: run it with -m slow"))
-
-
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty ledger; copying it is ten times faster than making one."""

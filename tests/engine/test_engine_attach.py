@@ -113,7 +113,10 @@ def test_attached_without_a_list_its_tasks_are_its_rows(rig: Rig) -> None:
     assert join.unmatched(rig.ledger, run_id).is_empty()
 
 
-@pytest.mark.parametrize("kind", [Kind.LOOKUP_PEOPLE, Kind.LOOKUP_BUSINESS_EMAIL, Kind.FIND_TECH])
+@pytest.mark.parametrize(
+    "kind",
+    [Kind.LOOKUP_PEOPLE, *(pytest.param(one, marks=pytest.mark.slow) for one in list(Kind)[2:])],
+)
 def test_every_kind_is_collected(rig: Rig, kind: Kind) -> None:
     people = [{"first_name": "Ada", "last_name": "Roe"}, {"first_name": "Bo", "last_name": "Ek"}]
     more: dict[Kind, dict[str, Any]] = {

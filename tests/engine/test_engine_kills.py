@@ -53,7 +53,7 @@ READING = [
 EXPORTING = [
     ("before the first byte", ("polars:DataFrame.write_csv", "before", 1)),
     ("when it is written", ("polars:DataFrame.write_csv", "after", 1)),
-    ("before it has its name", ("hashlib:file_digest", "after", 1)),
+    ("before it has its name", ("openmart_lib.results.files:HashedFile.__exit__", "after", 1)),
 ]
 
 

@@ -50,7 +50,7 @@ def test_faults_one_after_the_other_end_with_exactly_the_truth(rig: Rig, case: C
     _check(result, case)
 
 
-@pytest.mark.parametrize("case", _names(mixtures((1,))))
+@pytest.mark.parametrize("case", _names(tuple(mixtures((1,)))[-2:]))
 def test_a_mixture_of_faults_ends_with_exactly_the_truth(rig: Rig, case: Case) -> None:
     result = play_mixture(rig, case, FAST_MIXTURE, rounds=4)
 

@@ -223,6 +223,7 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_pays_nothing_twice(
     assert_truth(live.sandbox, live.ledger)
 
 
+@pytest.mark.slow
 def test_the_supervisor_restarts_a_killed_worker_and_stop_ends_everything(rig: Rig) -> None:
     rig.sandbox.stop()
     rig.dispatcher.stop(grace=1.0)

@@ -45,7 +45,9 @@ def guilty(rig: Rig, run_id: str) -> list[int]:
     return [row.seq for row in the_search(rig, run_id).guilty]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize(
+    "kind", [Kind.FIND_PEOPLE, *(pytest.param(kind, marks=pytest.mark.slow) for kind in list(Kind)[1:])]
+)
 def test_of_a_hundred_rows_with_one_bad_one_99_get_results_and_one_is_refused(rig: Rig, kind: Kind) -> None:
     run_id = refused_run(rig, 100, [61], kind=kind)
     before = rig.posts()

@@ -135,7 +135,9 @@ def test_a_second_ctrl_c_ends_the_page_server_and_leaves_the_posts_to_its_worker
     assert_ended_well(live, run_id)
 
 
-@pytest.mark.parametrize("program", ["page server", "openmart run --wait", slow("openmart worker"), "worker"])
+@pytest.mark.parametrize(
+    "program", [slow("page server"), "openmart run --wait", slow("openmart worker"), "worker"]
+)
 def test_a_terminal_that_is_closed_ends_what_runs_in_it_when_its_posts_are_back(
     live: Rig, server: PageServer, terminal: Open, program: str
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_killed_page_servers_worker_finishes_its_posts_and_the_restarted_serve
     assert_truth(live.sandbox, live.ledger)
 
 
+@pytest.mark.slow
 def test_a_page_server_and_its_worker_killed_together_leave_unknowns_that_the_next_server_never_sends(
     live: Rig, serve: Callable[[], PageServer]
 ) -> None:

@@ -52,6 +52,7 @@ account = Table(
     Column("needs_read", Boolean, nullable=False, server_default=text("0")),  # outage: a read must succeed
     Column("cautious", Boolean, nullable=False, server_default=text("0")),  # one POST at a time
     Column("unknown_streak", Integer, nullable=False, server_default=text("0")),  # UNKNOWNs since an ACCEPT
+    Column("reserve", Float, nullable=False, server_default=text("0")),  # credits no run may touch
     UniqueConstraint("environment", "key_fingerprint"),
 )
 
@@ -114,6 +115,13 @@ run = Table(
     Column("paused_at", Float),
     Column("pause_reason", Text),
     Column("cancelled_at", Float),
+    Column("decisions", Text),  # JSON of intake.overrides: what was decided against the rules, row by row
+    Column("estimate", Text),  # JSON of intake.estimate as it was shown at Confirm
+    Column("spend_at_most", Float),  # credits; NULL: no limit but the worst case
+    Column("credits_out", Float, nullable=False, server_default=text("0")),  # worst case of what is out
+    Column("credits_spent", Float, nullable=False, server_default=text("0")),  # estimate of what came back
+    Column("pilot_batches", Integer),  # the first n batches are tried alone; NULL: no pilot
+    Column("pilot_decided_at", Float),  # a person sent the rest
     UniqueConstraint("environment", "content_key", "repeat_no"),
 )
 
@@ -150,6 +158,7 @@ batch = Table(
     Column("search_of", Integer, ForeignKey("batch.id")),  # the refused batch whose bad row is looked for
     Column("made_elsewhere", Boolean, nullable=False, server_default=text("0")),  # by another tool
     Column("task_count", Integer, nullable=False),
+    Column("worst_credits", Float, nullable=False, server_default=text("0")),  # if everything is found
     Column("open_tasks", Integer, nullable=False),  # tasks without their last word
     Column("open_rows", Integer, nullable=False),  # uploaded rows without their last word (no duplicates)
     Column("not_before", Float, nullable=False, server_default=text("0")),
@@ -188,6 +197,7 @@ task = Table(
     Column("batch_pk", Integer, ForeignKey("batch.id"), nullable=False),
     Column("domain", Text, nullable=False),
     Column("request", Text, nullable=False),  # JSON without tracking_id
+    Column("likeness", Integer),  # 64 bits of a hash of what is bought: equal, so the same purchase
     Column("task_id", Text),  # the server's
     Column("status", Text),  # the server's last word
     Column("final_at", Float),
@@ -249,4 +259,97 @@ event = Table(
     Column("rows", Integer),  # uploaded rows that became final by it (negative: came back)
     Column("detail", Text),  # JSON; never a key, never personal data
     Index("ix_event_run_id_kind", "run_id", "kind"),
+)
+
+# A row that is not bought, because an earlier task of this environment bought the same.
+reused_row = Table(
+    "reused_row",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("source_run_id", Integer, ForeignKey("run.id"), nullable=False),
+    Column("source_task_no", Integer, nullable=False),
+    Column("source_person_no", Integer, nullable=False, server_default=text("0")),
+    Index("ix_reused_row_source_run_id_source_task_no", "source_run_id", "source_task_no"),
+    sqlite_with_rowid=False,
+)
+
+# Emails, domains and people that are never sent and never exported; only their keyed hashes are kept.
+suppressed = Table(
+    "suppressed",
+    metadata,
+    Column("kind", Text, primary_key=True),  # "email", "domain", "person"
+    Column("hash", Text, primary_key=True),
+    Column("list_name", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A list whose enrichments at Lance are watched: a 1-n row, and one line per triple that is asked for.
+watch_list = Table(
+    "watch_list",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("environment", Text, nullable=False),  # Lance's: "sandbox", or its base URL
+    Column("upload_id", Integer, ForeignKey("upload.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("mode", Text, nullable=False),  # "exists": one pass; "wait": until all is final
+    Column("fields", Text, nullable=False),  # JSON list of api.wire.LanceField
+    Column("mapping", Text, nullable=False),  # JSON: the column of the ids; the column or value of the type
+    Column("confirm_token", Text, nullable=False, unique=True),  # one visit to the form, one list
+    Column("row_count", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("planned_at", Float),  # NULL while it is written: invisible to the worker
+    Column("rounds", Integer, nullable=False, server_default=text("0")),  # passes that ended
+    Column("next_ask_at", Float),  # NULL: ended, nothing is asked by itself
+    Column("asked_at", Float),
+    Column("changed_at", Float),  # a state last changed
+    Column("ended_why", Text),  # "final", "one pass", "unchanged", "closed"
+    Column("error", Text),  # the last failed read, until one succeeds
+)
+
+watch_row = Table(
+    "watch_row",
+    metadata,
+    Column("list_id", Integer, ForeignKey("watch_list.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),  # 1-based data row
+    Column("file_line", Integer, nullable=False),
+    Column("intake", Text, nullable=False),  # accepted, duplicate, rejected
+    Column("reason", Text),
+    Column("entity_id", Text),
+    Column("entity_type", Text),
+    sqlite_with_rowid=False,
+)
+
+watch_item = Table(
+    "watch_item",
+    metadata,
+    Column("list_id", Integer, ForeignKey("watch_list.id"), primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    Column("entity_type", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # in our words; "not asked" at first
+    Column("final", Boolean, nullable=False, server_default=text("0")),
+    Column("status", Text),  # Lance's own word
+    Column("data_found", Boolean),
+    Column("error", Text),
+    Column("created_at", Text),  # as Lance says it
+    Column("updated_at", Text),
+    Column("enrichment_id", Text),
+    Column("credit_transaction_id", Text),
+    Column("asked_at", Float),
+    sqlite_with_rowid=False,
+)
+
+# How the states of a watch list went: the counts after each pass.
+watch_count = Table(
+    "watch_count",
+    metadata,
+    Column("list_id", Integer, ForeignKey("watch_list.id"), primary_key=True),
+    Column("at", Float, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("n", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )

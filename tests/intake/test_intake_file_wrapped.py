@@ -45,6 +45,7 @@ def test_a_gzip_file_of_several_parts_is_read_whole():
         gzip.compress(LIST) + b"rubbish",
         b"\x1f\x8b\x08\x00",
     ],
+    ids=["cut in its end", "cut in its middle", "rubbish after it", "only its first bytes"],
 )
 def test_a_damaged_gzip_file_is_refused(data):
     with pytest.raises(InputError, match="damaged or cut off"):

@@ -11,6 +11,7 @@ from openmart_lib.dashboard import (
     submit_confirm,
     submit_draft,
     submit_file,
+    submit_homecoming,
     submit_options,
     submit_plan,
     submit_remembered,
@@ -31,6 +32,9 @@ if draft is None:
     st.stop()
 if draft.run_id:
     submit_confirm.submitted(draft)
+    st.stop()
+
+if submit_homecoming.ask(draft):
     st.stop()
 
 choices = drafts.editable(draft)

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from openmart_lib import choices
-from openmart_lib.commands.options import Json, check_file
+from openmart_lib.commands.options import Json, SeveralChoice, check_file
 from openmart_lib.console import PROBLEMS_SHOWN, Console, counted
 from openmart_lib.intake.checked import checked_frame
 from openmart_lib.intake.columns import suggest_kind
 from openmart_lib.intake.fields import FIELD_WORDS, Field
 from openmart_lib.intake.files import FileFormat, Upload
 from openmart_lib.intake.rejects import rejects_frame
+from openmart_lib.intake.several import Several, settled
 from openmart_lib.intake.suffixes import psl_date
 from openmart_lib.intake.tasks import Plan, RunOptions, plan_tasks
 from openmart_lib.results import export as files
@@ -43,6 +44,7 @@ def check(
     out: Annotated[
         Path | None, typer.Option(help="Write every row with what was understood: .csv or .parquet.")
     ] = None,
+    several: SeveralChoice = Several.REJECT,
     as_json: Json = False,
 ) -> int:
     """Show what is understood of a list and what would be sent; nothing is submitted, nothing is kept."""
@@ -53,7 +55,8 @@ def check(
     upload = choices.read_list(file)
     columns = choices.full_mapping(upload, wanted, choices.parse_mapping(mapping or []))
     simulated = load_settings().simulated
-    plan = plan_tasks(upload.frame, columns, wanted, ASKED_LATER, allow_example=simulated)
+    upload, decided = settled(upload, columns, wanted, ASKED_LATER, several, allow_example=simulated)
+    plan = plan_tasks(upload.frame, columns, wanted, ASKED_LATER, overrides=decided, allow_example=simulated)
     _say(console, upload, columns, wanted, plan)
     if rejects is not None:
         rejected = rejects_frame(upload.frame, plan.rows, cells=plan.cells, sha256=upload.sha256)

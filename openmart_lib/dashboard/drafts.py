@@ -42,8 +42,9 @@ class Draft:
         run_id: The run this draft became, None before Confirm.
         revision: Which reading of the rows counts: 0 the first; read anew or corrected, the next number.
         revisions: Readings made so far; a number is never used twice, so that caches may trust it.
-        corrections: Per file of corrected rows that joined, in order: its name (``file``), and what it
-            replaced (``revision``, ``sha256``, ``notes``).
+        corrections: What changed the rows since they were read, in order: a file of corrected rows that
+            joined (its name, ``file``), or cells with several websites that were divided (``divided`` rows,
+            ``added`` behind the list); and what it replaced (``revision``, ``sha256``, ``notes``).
     """
 
     draft_id: str
@@ -98,6 +99,20 @@ def load(root: Path, draft_id: str) -> Draft | None:
         return None
 
 
+def of_list(root: Path, mark: str) -> list[tuple[Draft, float]]:
+    """Return the drafts of a list that are no run yet, and when each was changed last (UTC s), newest first.
+
+    Args:
+        mark: How the hash of the upload begins; it stays the same when corrected rows join.
+    """
+    found = []
+    for folder in root.iterdir() if mark and root.is_dir() else ():
+        draft = load(root, folder.name)
+        if draft is not None and draft.run_id is None and draft.upload_sha256.startswith(mark):
+            found.append((draft, (folder / _NOTE).stat().st_mtime))
+    return sorted(found, key=lambda one: -one[1])
+
+
 def frame(root: Path, draft_id: str, revision: int = 0) -> pl.DataFrame:
     """Return the uploaded rows of a draft: seq, file_line, then the uploaded columns as text."""
     return pl.read_parquet(root / draft_id / _frame_name(revision))
@@ -140,14 +155,14 @@ def correct(
     draft: Draft,
     frame: pl.DataFrame,
     *,
-    file: str,
+    why: dict[str, Any],
     sha256: str,
     notes: Sequence[tuple[int, str]],
     choices: dict[str, Any],
 ) -> Draft:
-    """Keep the rows after those of a corrected file (``file``, its name) joined them."""
+    """Keep the rows after they were changed (``why``: as ``corrections`` tells it)."""
     before = {
-        "file": file,
+        **why,
         "revision": draft.revision,
         "sha256": draft.upload_sha256,
         "notes": list(draft.notes),

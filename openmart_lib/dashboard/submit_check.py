@@ -17,6 +17,7 @@ from openmart_lib.dashboard import (
     submit_rejects,
     submit_remembered,
     submit_rows,
+    submit_several,
     submit_table,
     widgets,
     words,
@@ -25,6 +26,7 @@ from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.dashboard.submit_plan import Look
 from openmart_lib.dashboard.submit_rows import Checked, View
 from openmart_lib.intake.domains import psl_date
+from openmart_lib.intake.judge import DomainCode
 from openmart_lib.intake.overrides import SENDABLE, Choice, Overrides
 from openmart_lib.ledger.states import Outcome
 
@@ -38,9 +40,15 @@ def show(draft: Draft, look: Look) -> None:
     checked = look.checked
     if checked is None:
         return
-    st.markdown(reckoning(checked))
+    added = sum(one.get("added", 0) for one in draft.corrections)
+    st.markdown(reckoning(checked, added=added))
     if look.job is not None:
         st.caption("As it was before your last change; being counted again.")
+    if checked.prepared.overrides.only:
+        rows = words.counted(len(checked.prepared.overrides.only), "row")
+        st.caption(
+            f":material/forward: Only the {rows} that you corrected: the others were in the first run."
+        )
     _worth_a_look(checked)
     _changes(draft, checked)
     reasons = checked.reasons
@@ -65,8 +73,12 @@ def apply_remembered(draft: Draft, checked: Checked, choices: dict[str, Any]) ->
         st.rerun()
 
 
-def reckoning(checked: Checked) -> str:
-    """Return "44 companies to look up + 2 rows that share one + 4 rejected = 50 rows"."""
+def reckoning(checked: Checked, *, added: int = 0) -> str:
+    """Return "44 companies to look up + 2 rows that share one + 4 rejected = 50 rows".
+
+    Args:
+        added: How many of the rows were added for cells with several websites.
+    """
     counts, prepared = checked.intake, checked.prepared
     what = ("person", "people") if prepared.kind is Kind.LOOKUP_PEOPLE else ("company", "companies")
     parts = [f"**{words.counted(counts.get('accepted', 0), *what)}** to look up"]
@@ -77,7 +89,10 @@ def reckoning(checked: Checked) -> str:
     if counts.get("skipped"):
         parts.append(f"**{words.count(counts['skipped'])}** skipped")
     parts.append(f"**{words.count(counts.get('rejected', 0))}** rejected")
-    return " + ".join(parts) + f" = {words.counted(prepared.row_count, 'row')}"
+    total = f" = {words.counted(prepared.row_count, 'row')}"
+    if added:
+        total += f" ({words.count(prepared.row_count - added)} of yours, {words.count(added)} added)"
+    return " + ".join(parts) + total
 
 
 def _worth_a_look(checked: Checked) -> None:
@@ -152,7 +167,7 @@ def _changes(draft: Draft, checked: Checked) -> None:
             icon=":material/restart_alt:",
             type="tertiary",
             on_click=submit_table.change,
-            args=(draft.draft_id, lambda _: Overrides()),
+            args=(draft.draft_id, lambda before: Overrides(only=before.only)),
         )
         _remember(draft, checked)
 
@@ -186,9 +201,14 @@ def _reasons(draft: Draft, checked: Checked, reasons: list[tuple[str, int]]) -> 
         hide_index=True,
         height=38 + 35 * min(len(codes), _REASONS),
         column_config={
-            "why": st.column_config.TextColumn("Cannot be used: tick a reason", width=205),
+            "why": st.column_config.TextColumn("Cannot be used: tick a reason"),
             "rows": st.column_config.ProgressColumn(
-                "Rows", format="localized", min_value=0, max_value=max(numbers), color=_REJECTED
+                "Rows",
+                width=130,  # so that the number is seen on a phone
+                format="localized",
+                min_value=0,
+                max_value=max(numbers),
+                color=_REJECTED,
             ),
         },
         key=key,
@@ -198,7 +218,7 @@ def _reasons(draft: Draft, checked: Checked, reasons: list[tuple[str, int]]) -> 
         alt=f"Rows that cannot be used, by reason: {said}",
     )
     if chosen is not None:
-        _class(draft, chosen, dict(reasons)[chosen])
+        _class(draft, checked, chosen, dict(reasons)[chosen])
 
 
 def _ticked(draft_id: str, key: str, codes: list[str]) -> None:
@@ -206,12 +226,14 @@ def _ticked(draft_id: str, key: str, codes: list[str]) -> None:
     submit_table.look_at(draft_id, codes[rows[0]] if rows else None)
 
 
-def _class(draft: Draft, code: str, rows: int) -> None:
+def _class(draft: Draft, checked: Checked, code: str, rows: int) -> None:
     """Offer what can be done with all rows of a class at once."""
     all_of_them = f"all {words.count(rows)}" if rows > 1 else "it"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{submit_rows.code_words(code)}**: {words.counted(rows, 'row')}", width="content")
-        if code in SENDABLE:
+        if code == DomainCode.MULTIPLE:
+            _several(draft, checked)
+        elif code in SENDABLE:
             st.button(
                 f"Send {all_of_them} anyway",
                 key=f"{draft.draft_id}_send_class",
@@ -230,6 +252,26 @@ def _class(draft: Draft, code: str, rows: int) -> None:
         )
         if code not in SENDABLE:
             st.caption("These hold nothing that could be sent: correct their cells, or leave them out.")
+
+
+def _several(draft: Draft, checked: Checked) -> None:
+    """Offer what can be done with all cells that name several websites."""
+    st.button(
+        "Take the first of each",
+        key=f"{draft.draft_id}_send_class",
+        icon=":material/looks_one:",
+        help="The first that can be sent: private mailboxes and social pages are passed over.",
+        on_click=submit_table.change,
+        args=(draft.draft_id, partial(_with_class, code=DomainCode.MULTIPLE.value, choice=Choice.SEND)),
+    )
+    if st.button(
+        "Look up each of them",
+        key=f"{draft.draft_id}_each",
+        icon=":material/call_split:",
+        help="Each website gets a row of its own at the end of the list, with the number of your row in the "
+        "column parent_row. Your rows keep their numbers, and no website is paid twice.",
+    ):
+        submit_several.divide_all(draft, checked)
 
 
 def _with_class(before: Overrides, *, code: str, choice: Choice) -> Overrides:

@@ -14,7 +14,8 @@ from openmart_lib.dashboard import background, drafts, resources, submit_reading
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.intake import columns
 from openmart_lib.intake.columns import Guess, uploaded_columns
-from openmart_lib.intake.files import FileFormat, FileProblem, Upload
+from openmart_lib.intake.files import FileProblem, Upload
+from openmart_lib.results.again import format_of
 
 SAMPLE: Final = Path(__file__).with_name("sample_companies.csv")
 _ABOUT_COLUMNS: Final = ("mapping", "recalled", "only_where_empty")  # choices that name columns
@@ -147,11 +148,9 @@ def upload_of(draft_id: str, revision: int) -> Upload:
     """Return one reading of a draft's upload; read from disk once, shared by all tabs."""
     draft = drafts.load(folder(), draft_id)
     assert draft is not None, "the page has loaded it just before"
-    shape = draft.upload_format | {"sheets": tuple(draft.upload_format.get("sheets", ()))}
-    known = {field.name for field in dataclasses.fields(FileFormat)}
     problems = tuple(FileProblem(line, text) for line, text in draft.notes)
     frame = drafts.frame(folder(), draft_id, revision)
-    form = FileFormat(**{name: value for name, value in shape.items() if name in known})
+    form = format_of(draft.upload_format)  # with the run that its rows come from, where they come from one
     return Upload(draft.upload_name, draft.upload_sha256, frame, form, problems)
 
 

@@ -10,13 +10,23 @@ import polars as pl
 
 from openmart_lib.dashboard.submit_rows import CELL, code_words
 from openmart_lib.dashboard.words import count
+from openmart_lib.intake.anyway import domains_anyway
 from openmart_lib.intake.columns import FIELD_WORDS
 from openmart_lib.intake.fields import Field
-from openmart_lib.intake.overrides import Choice, Overrides
+from openmart_lib.intake.judge import DomainCode
+from openmart_lib.intake.overrides import (
+    DROPPED_CODE,
+    EARLIER_CODE,
+    NAME_CODE,
+    SENDABLE,
+    Choice,
+    Overrides,
+)
 
 SEND: Final = "send anyway"
 DROP: Final = "leave out"
 UNDO: Final = "as uploaded"
+EACH: Final = "look up each"  # of several websites in one cell; changes the list, not the decisions
 EDITED: Final = "edited"  # what a row with an edited cell says of itself; no choice
 DO: Final = "choice"
 USE: Final = "use"
@@ -40,12 +50,27 @@ def with_table_edits(
     return overrides
 
 
+def rows_with(choice: str, page: pl.DataFrame, edits: Mapping[int, Mapping[str, Any]]) -> list[int]:
+    """Return the rows (``seq``) of a page for which this was chosen; arguments as ``with_table_edits``."""
+    chosen = [position for position, cells in sorted(edits.items()) if cells.get(DO) == choice]
+    return [int(page["seq"][position]) for position in chosen if 0 <= position < page.height]
+
+
+def can_be_sent(code: str | None, cell: str | None) -> bool:
+    """Return whether a row of this class, with this cell for the website, holds something to send."""
+    if code in (None, NAME_CODE, DROPPED_CODE, EARLIER_CODE):
+        return True
+    if code not in SENDABLE and code != DomainCode.SUFFIX_ONLY:
+        return False
+    return domains_anyway(pl.Series([cell], dtype=pl.String), allow_example=True)[0] is not None
+
+
 def _with_cell(overrides: Overrides, row: Mapping[str, Any], name: str, value: Any) -> Overrides:
     seq = int(row["seq"])
     if name == DO:
         if value in (SEND, DROP):
             return overrides.with_rows([seq], Choice.SEND if value == SEND else Choice.DROP)
-        return overrides if value == EDITED else overrides.without_rows([seq])
+        return overrides if value in (EDITED, EACH) else overrides.without_rows([seq])
     if name == USE:
         suggestion = row["suggestion"]
         return _edited(overrides, seq, Field.DOMAIN, suggestion) if value and suggestion else overrides
@@ -86,7 +111,8 @@ def sentences(overrides: Overrides, *, most: int = 30) -> Iterable[str]:
 def _each(overrides: Overrides) -> Iterable[str]:
     done = {Choice.SEND: "sent anyway", Choice.DROP: "left out"}
     for code, choice in overrides.classes.items():
-        yield f"all rows with “{code_words(code)}”: {done[choice]}"
+        first = code == DomainCode.MULTIPLE and choice is Choice.SEND
+        yield f"all rows with “{code_words(code)}”: {'the first is taken' if first else done[choice]}"
     for seq, cells in sorted(overrides.edits.items()):
         for name, text in cells.items():
             yield f"row {count(seq)}: {FIELD_WORDS[Field(name)]} is " + (f"“{text}”" if text else "empty")

@@ -17,6 +17,7 @@ from openmart_lib.intake.legacy import encoding_name
 
 DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", "": "one column"}
 _SHORT: Final = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "cp1252": "Windows-1252", "utf-16": "UTF-16"}
+_READ_ONE_WAY: Final = ("parquet", "frame")  # nothing about them is guessed
 _ROWS: Final = 8
 _LINES: Final = 12  # as they stand in the file
 _NOTES: Final = 50
@@ -25,7 +26,7 @@ _NOTES: Final = 50
 def show(draft: Draft) -> None:
     """Show the line, and in its fold how the file was read; open by itself where the guess is unsure."""
     rows = submit_draft.upload(draft).frame.height
-    can_change = draft.upload_format.get("kind") != "parquet"
+    can_change = draft.upload_format.get("kind") not in _READ_ONE_WAY
     label = f"{widgets.escape(file_line(draft, rows))}{_noted(draft)}"
     fold = st.expander(
         f"{label} · **Change…**" if can_change else label,

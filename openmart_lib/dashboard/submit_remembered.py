@@ -9,6 +9,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import resources, submit_draft
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.errors import InputError
+from openmart_lib.intake.anyway import PARENT
 from openmart_lib.intake.columns import Guess, Mapping, uploaded_columns
 from openmart_lib.intake.domain_choices import Memories, choices_to_remember
 from openmart_lib.intake.files import Upload
@@ -28,9 +29,7 @@ class Recalled:
 def recall_mapping(draft: Draft, kind: Kind, guess: Guess) -> Recalled | None:
     """Return what was chosen last time for a file with these columns, None when nothing was."""
     frame = submit_draft.upload(draft).frame
-    stored = remembered.recall(
-        resources.ledger(), remembered.MAPPING, header_key(uploaded_columns(frame), kind)
-    )
+    stored = remembered.recall(resources.ledger(), remembered.MAPPING, _header(uploaded_columns(frame), kind))
     if stored is None:
         return None
     try:
@@ -45,19 +44,24 @@ def remember_mapping(ledger: Ledger, upload: Upload, kind: Kind, mapping: Mappin
     """Keep a confirmed mapping for the next file with these columns."""
     known = know_mapping(upload.frame, mapping)
     remembered.remember(
-        ledger, remembered.MAPPING, header_key(uploaded_columns(upload.frame), kind), known.to_dict()
+        ledger, remembered.MAPPING, _header(uploaded_columns(upload.frame), kind), known.to_dict()
     )
 
 
 def forget_mapping(draft_id: str, kind: Kind, columns: list[str], choices: dict[str, Any]) -> None:
     """Forget what was chosen last time and go back to the guess; a button's callback."""
-    remembered.forget(resources.ledger(), remembered.MAPPING, header_key(columns, kind))
+    remembered.forget(resources.ledger(), remembered.MAPPING, _header(columns, kind))
     submit_draft.change(
         draft_id,
         mapping={name: one for name, one in choices.get("mapping", {}).items() if name != kind},
         recalled={name: one for name, one in choices.get("recalled", {}).items() if name != kind},
         round=int(choices.get("round", 0)) + 1,
     )
+
+
+def _header(columns: list[str], kind: Kind) -> str:
+    """Return the identity of a file's header, without the column that a divided list has beside it."""
+    return header_key([name for name in columns if name != PARENT], kind)
 
 
 def memories(choices: dict[str, Any]) -> Memories | None:

@@ -8,12 +8,20 @@ from typing import Any, Final
 import polars as pl
 import streamlit as st
 
-from openmart_lib.dashboard import resources, submit_draft, submit_fixes, submit_rows, url_state, words
+from openmart_lib.dashboard import (
+    resources,
+    submit_draft,
+    submit_fixes,
+    submit_rows,
+    submit_several,
+    url_state,
+    words,
+)
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.dashboard.submit_rows import CELL, MINE, PAGE_ROWS, VIEW_WORDS, Checked, View
 from openmart_lib.intake.columns import FIELD_WORDS, uploaded_columns
 from openmart_lib.intake.fields import Field
-from openmart_lib.intake.overrides import SENDABLE, Overrides
+from openmart_lib.intake.overrides import NAME_CODE, Overrides
 
 Change = Callable[[Overrides], Overrides]
 _WIDEST: Final = 40  # uploaded columns beside the row; the file has the others
@@ -133,7 +141,7 @@ def _editor(draft: Draft, checked: Checked, page: pl.DataFrame, view: View) -> N
         num_rows="fixed",
         height=min(560, 38 + 35 * page.height),
         disabled=[name for name in names if name not in free],
-        column_config=_config(checked, names),
+        column_config=_config(checked, names, several="multiple" in _codes(checked, page)),
         key=key,
         placeholder="",
         on_change=_apply,
@@ -153,20 +161,23 @@ def _editor(draft: Draft, checked: Checked, page: pl.DataFrame, view: View) -> N
 
 def _apply(draft_id: str, key: str, page: pl.DataFrame, checked: Checked) -> None:
     edits: dict[int, dict[str, Any]] = st.session_state[key]["edited_rows"]
+    each = submit_fixes.rows_with(submit_fixes.EACH, page, edits)
+    draft = submit_draft.present()
+    if each and draft is not None and not submit_several.divide(draft, checked, each):
+        _say_that_nothing_can_be_sent(each[0])
     change(draft_id, lambda before: submit_fixes.with_table_edits(before, page, edits))
     _redraw(draft_id)  # also where nothing was decided: the editor shows what is
-    for position, cells in edits.items():
-        if cells.get(submit_fixes.DO) == submit_fixes.SEND:
-            _say_when_nothing_to_send(checked, int(page["seq"][position]))
+    for seq in submit_fixes.rows_with(submit_fixes.SEND, page, edits):
+        cell = page.filter(pl.col("seq") == seq).get_column(CELL)
+        if not submit_fixes.can_be_sent(checked.prepared.plan.rows["code"][seq - 1], cell[0]):
+            _say_that_nothing_can_be_sent(seq)
 
 
-def _say_when_nothing_to_send(checked: Checked, seq: int) -> None:
-    code = checked.prepared.plan.rows["code"][seq - 1]
-    if code is not None and code not in SENDABLE and code != "dropped":
-        st.toast(
-            f"Row {words.count(seq)} holds nothing that could be sent. Correct its cell instead.",
-            icon=":material/edit:",
-        )
+def _say_that_nothing_can_be_sent(seq: int) -> None:
+    st.toast(
+        f"Row {words.count(seq)} holds nothing that could be sent. Correct its cell instead.",
+        icon=":material/edit:",
+    )
 
 
 def _columns(checked: Checked, page: pl.DataFrame, view: View) -> list[str]:
@@ -176,26 +187,41 @@ def _columns(checked: Checked, page: pl.DataFrame, view: View) -> list[str]:
     if view is not View.REJECTED:
         return ["seq", CELL, "becomes", "rule", submit_fixes.DO, *fields, "what", "why", *mine]
     suggested = ["suggestion", submit_fixes.USE] if page["suggestion"].null_count() < page.height else []
-    return ["seq", CELL, *suggested, submit_fixes.DO, *fields, "why", *mine]
+    if NAME_CODE in _codes(checked, page):  # the name as uploaded beside what it splits into
+        names = uploaded_columns(checked.prepared.upload.frame)
+        whole = [f"{MINE}{names.index(one)}" for one in checked.prepared.mapping.get(Field.FULL_NAME, ())]
+        rest = [one for one in mine if one not in whole]
+        return ["seq", *whole, *fields, "why", submit_fixes.DO, CELL, *suggested, *rest]
+    return ["seq", CELL, "why", *suggested, submit_fixes.DO, *fields, *mine]
 
 
-def _config(checked: Checked, names: list[str]) -> dict[str, Any]:
+def _codes(checked: Checked, page: pl.DataFrame) -> set[str | None]:
+    """Return the classes of the rows of a page."""
+    return set(checked.prepared.plan.rows["code"].gather(page["seq"] - 1))
+
+
+def _config(checked: Checked, names: list[str], *, several: bool) -> dict[str, Any]:
     text = st.column_config.TextColumn
     # Labels are drawn as they are; those of uploaded columns are the file's own words.
     config: dict[str, Any] = {
-        "seq": st.column_config.NumberColumn("Row", width=64, pinned=True, format="%d"),
-        CELL: text("Website or domain", width=190, help="As in your file. Type here to correct it."),
+        "seq": st.column_config.NumberColumn("Row", width=58, pinned=True, format="%d"),
+        CELL: text("Website or domain", width=178, help="As in your file. Type here to correct it."),
         "becomes": text("Is sent as", width=150),
-        "suggestion": text("Perhaps", width=120, help="A domain that may be meant. Never used by itself."),
+        "suggestion": text("Perhaps", width=112, help="A domain that may be meant. Never used by itself."),
         submit_fixes.USE: st.column_config.CheckboxColumn("Use it", width=66, help="Use the suggestion."),
         "rule": text("What was done", width=190),
         "what": text("Row", width=110),
-        "why": text("Why", width=330),
+        "why": text("Why", width=340),
         submit_fixes.DO: st.column_config.SelectboxColumn(
             "Your choice",
             width=126,
-            options=[submit_fixes.SEND, submit_fixes.DROP, submit_fixes.EDITED, submit_fixes.UNDO],
-            help="Send anyway: where there is something to send. As uploaded: takes your changes back.",
+            options=[
+                submit_fixes.SEND,
+                *([submit_fixes.EACH] if several else []),
+                *(submit_fixes.DROP, submit_fixes.EDITED, submit_fixes.UNDO),
+            ],
+            help="Send anyway: where there is something to send; of several websites the first. "
+            "As uploaded: takes your changes back.",
         ),
     }
     for one in Field:

@@ -23,7 +23,9 @@ from openmart_lib.intake.dialects import (
     sniff,
 )
 from openmart_lib.intake.fast import read_fast
+from openmart_lib.intake.guard import GUARD
 from openmart_lib.intake.headers import Header, find_header, is_blank
+from openmart_lib.intake.layout import may_begin_with
 from openmart_lib.intake.limits import refuse_too_wide
 from openmart_lib.intake.mixed import read_mixed
 from openmart_lib.intake.tables import TOP_CHARS, TOP_LINES, FileProblem, Table
@@ -73,6 +75,7 @@ def read_delimited(
             (first_line + number, line.rstrip("\r\n")[:TOP_CHARS])
             for number, line in enumerate(islice(iterate_lines(sample), TOP_LINES))
         ),
+        guarded=dialect.skip_space or may_begin_with(GUARD, text, dialect.separator),
     ), dialect
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import polars as pl
@@ -80,7 +81,8 @@ def with_remembered(cells: pl.DataFrame, memories: Mapping[str, Any], overrides:
     own = overrides.edits
     decided = {*overrides.rows, *(seq for seq, texts in own.items() if Field.DOMAIN in texts)}
     edits = {seq: texts for seq, texts in edits.items() if seq not in decided}
-    return Overrides(
+    return replace(
+        overrides,
         edits=edits | {seq: {**edits.get(seq, {}), **texts} for seq, texts in own.items()},
         rows={seq: one for seq, one in rows.items() if seq not in decided} | dict(overrides.rows),
         classes=classes | dict(overrides.classes),

@@ -33,7 +33,7 @@ SCHEMA: Final = {
 }
 
 _WORTH_A_THREAD: Final = 10_000  # cells
-_SEPARATORS = r"[\s,;|]"
+SEPARATORS: Final = r"[\s,;|]"
 
 
 def clean_domains(cells: pl.Series, *, allow_example: bool = False) -> pl.DataFrame:
@@ -65,14 +65,14 @@ def clean_domains(cells: pl.Series, *, allow_example: bool = False) -> pl.DataFr
         {"code": [DomainCode.BLANK.value], "reason": [REASONS[DomainCode.BLANK]]}, schema_overrides=SCHEMA
     )
     verdicts = pl.concat([judged, blank], how="diagonal")
-    place = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(raw)).scatter(is_open.arg_true(), found)
-    looked_up = {name: verdicts.get_column(name).gather(place) for name in SCHEMA if name != "raw"}
-    return settled.with_columns(
-        domain=pl.coalesce("domain", looked_up["domain"]),
-        domain_unicode=pl.coalesce("domain", looked_up["domain_unicode"]),
-        rule=pl.coalesce("rule", looked_up["rule"]),
-        **{name: looked_up[name] for name in ("code", "reason", "suggestion", "linkedin_url")},
-    ).select(*SCHEMA)
+    # Most rows are settled, so the others are put in their places and nothing is looked up for all.
+    rows, nothing = is_open.arg_true(), pl.Series([None], dtype=pl.String).new_from_index(0, len(raw))
+    known = {"domain": settled["domain"], "domain_unicode": settled["domain"], "rule": settled["rule"]}
+    return raw.to_frame().with_columns(
+        known.get(name, nothing).clone().scatter(rows, verdicts[name].gather(found)).alias(name)
+        for name in SCHEMA
+        if name != "raw"
+    )
 
 
 def _judge_cells(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
@@ -88,7 +88,7 @@ def _judge_cells(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
 
 def _judge_part(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
     cells = read_cells(unique)
-    crowded = pl.col("code").is_null() & pl.col("text").str.contains(_SEPARATORS)
+    crowded = pl.col("code").is_null() & pl.col("text").str.contains(SEPARATORS)
     judged = judge_hosts(cells.filter(~crowded), allow_example)
     several = cells.filter(crowded)
     if not several.is_empty():
@@ -103,8 +103,13 @@ def _judge_part(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
     return pl.concat(part.select(*SCHEMA) for part in parts)
 
 
-def _judge_crowded(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
-    """Judge cells that hold blanks or separators: several websites, one with words around it, or a name."""
+def crowded_sites(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
+    """Return the words of crowded cells as ``judge_hosts`` judges hosts, one row a word, in order.
+
+    Args:
+        cells: Cells that hold blanks or separators, as ``read_cells`` reads them.
+        allow_example: As in ``clean_domains``.
+    """
     tokens = (
         cells.select("raw", "text", "repair")
         .with_columns(token=_tokens())
@@ -113,8 +118,13 @@ def _judge_crowded(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
         .with_row_index("position")
         .pipe(split_link)
     )
-    # A token is a website when somebody can own it; a first name in "Jane Doe, Acme" is not.
-    sites = judge_hosts(tokens, allow_example).sort("position")
+    return judge_hosts(tokens, allow_example).sort("position")
+
+
+def _judge_crowded(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
+    """Judge cells that hold blanks or separators: several websites, one with words around it, or a name."""
+    sites = crowded_sites(cells, allow_example)
+    # A word is a website when somebody can own it; a first name in "Jane Doe, Acme" is not.
     sites = sites.with_columns(site=pl.col("owner").is_not_null())
     found = sites.group_by("raw").agg(
         tokens=pl.len(),
@@ -150,7 +160,9 @@ def _judge_crowded(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
             pl.when(pl.col("tokens") > 1).then(pl.lit(REPEATED)).otherwise("rule")
         ),
         code="code",
-        suggestion=pl.when(~alone).then(pl.coalesce("first", _comma_for_dot())),
+        suggestion=pl.when(~alone).then(
+            pl.coalesce("first", pl.when(pl.col("owners") <= 1).then(_comma_for_dot()))
+        ),
         linkedin_url="linkedin_url",
     )
 

@@ -8,7 +8,10 @@ Where the proof as a whole does not work out, nothing is returned, and the text 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -22,9 +25,13 @@ from openmart_lib.intake.careful import (
     surplus_columns,
 )
 from openmart_lib.intake.dialects import NO_DELIMITER, Dialect
-from openmart_lib.intake.limits import refuse_too_many
-from openmart_lib.intake.lines import Quotes, lines_of, quotes_of, row_starts
+from openmart_lib.intake.layout import Lines, QuoteLayout, find_lines, find_quotes
+from openmart_lib.intake.lines import quotes_of
 from openmart_lib.intake.tables import FileProblem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def read_fast(
@@ -37,14 +44,12 @@ def read_fast(
     """
     if not can_be_fast(text, dialect):
         return None
-    lines = lines_of(text, first_line)
-    if b"\r" in text and lines.str.contains("\r", literal=True).any():
-        return None  # a CR alone ends a line for the careful reader
-    lines = lines[lines_above:]
-    refuse_too_many(len(lines), width)
+    lines = find_lines(text, first_line, width, lines_above)
+    if lines is None:
+        return None
     first_line += lines_above
     numbers = pl.int_range(first_line, first_line + len(lines), dtype=pl.UInt32, eager=True)
-    return read_proved(text, lines, numbers, dialect, width, lines_above)
+    return read_proved(lines, numbers, dialect, width, lines_above)
 
 
 def can_be_fast(text: bytes, dialect: Dialect) -> bool:
@@ -53,79 +58,88 @@ def can_be_fast(text: bytes, dialect: Dialect) -> bool:
 
 
 def read_proved(
-    text: bytes, lines: pl.Series, numbers: pl.Series, dialect: Dialect, width: int, lines_above: int = 0
+    lines: Lines, numbers: pl.Series, dialect: Dialect, width: int, lines_above: int = 0
 ) -> tuple[pl.DataFrame, list[FileProblem]] | None:
     """Read rows and prove them; None as for ``read_fast``.
 
     Args:
-        text: The rows, and lines above them.
         lines: The lines of the rows.
         numbers: Their numbers in the file (UInt32).
+        dialect: How lines become cells.
+        width: Number of columns by the header.
+        lines_above: How many lines of the text are not among them.
     """
-    try:
-        cells = pl.read_csv(
-            text,
-            has_header=False,
-            skip_lines=lines_above,
-            schema={f"c{number}": pl.String for number in range(width)},
-            separator=dialect.separator,
-            missing_columns="insert",
-            extra_columns="ignore",
-        )
-    except pl.exceptions.PolarsError:
-        return None
-    quotes = quotes_of(lines, dialect)
-    starts = row_starts(quotes.count)
-    ends = starts.shift(-1, fill_value=len(lines))
+    with ThreadPoolExecutor(1) as beside:
+        looked = beside.submit(find_quotes, lines, dialect.separator)
+        try:
+            cells = pl.read_csv(
+                lines.text,
+                has_header=False,
+                skip_lines=lines_above,
+                schema={f"c{number}": pl.String for number in range(width)},
+                separator=dialect.separator,
+                missing_columns="insert",
+                extra_columns="ignore",
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        quotes = looked.result()
+    (starts,) = (quotes.before % 2 == 0).nonzero()
+    following = starts.copy()
+    following[:-1], following[-1:] = starts[1:], len(lines)
     if (
         len(starts) != cells.height
-        or int(quotes.count.sum()) % 2
-        or (ends - starts > MAX_LINES_PER_ROW).any()
+        or int(quotes.counts.sum()) % 2
+        or (following - starts > MAX_LINES_PER_ROW).any()
     ):
         return None
-    odd = _unproved(lines, quotes, starts, cells)
-    rows = _read_again(lines, starts.gather(odd), ends.gather(odd), dialect)
-    if rows is None or not _agree(rows, cells[odd], several_ends=b"\r" in text):
+    odd = _unproved(lines, quotes, starts, cells, dialect)
+    rows = _read_again(lines, starts[odd].tolist(), following[odd].tolist(), dialect)
+    if rows is None or not _agree(rows, cells[odd], several_ends=lines.has_cr):
         return None
     problems = RowProblems(width)
-    for row, number in zip(rows, numbers.gather(starts.gather(odd)), strict=True):
+    for row, number in zip(rows, numbers.gather(starts[odd]), strict=True):
         problems.look_at(row, number)
     body = cells.insert_column(0, numbers.gather(starts).alias("file_line"))
+    places = pl.Series(odd)
     body = body.with_columns(
-        _spread(column, odd, body.height) for column in surplus_columns(rows, width, dialect)
+        _spread(column, places, body.height) for column in surplus_columns(rows, width, dialect)
     )
     return body, problems.found()
 
 
-def _unproved(lines: pl.Series, quotes: Quotes, starts: pl.Series, cells: pl.DataFrame) -> pl.Series:
+def _unproved(
+    lines: Lines, quotes: QuoteLayout, starts: NDArray[np.int64], cells: pl.DataFrame, dialect: Dialect
+) -> NDArray[np.int64]:
     """Return the positions of the rows that their lines do not prove, blank lines left out."""
+    held: NDArray[np.int64]  # bytes that the cells account for
+    held = cells.select(pl.all().str.len_bytes().fill_null(0)).sum_horizontal().to_numpy().astype("int64")
+    held += cells.width - 1 + quotes.counts[starts]
+    unclear = quotes.unclear[quotes.before[quotes.unclear] % 2 == 0]
+    rows = starts.searchsorted(unclear)
+    looked = quotes_of(lines.some(unclear), dialect)
     # A quote inside a cell is written as two, of which one stays in the cell.
-    stayed = pl.zeros(cells.height, dtype=pl.UInt32, eager=True)
-    doubled = quotes.doubled.gather(starts).arg_true()
+    doubled = rows[looked.doubled.to_numpy()]
     if len(doubled):
-        counted = cells[doubled].select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True)))
-        stayed = stayed.scatter(doubled, counted.to_series().fill_null(0))
-    proof = cells.select(pl.sum_horizontal(pl.all().str.len_bytes()).fill_null(0).alias("held")).with_columns(
-        lines.str.len_bytes().gather(starts).alias("size"),
-        quotes.count.gather(starts).alias("quotes"),
-        quotes.plain.gather(starts).alias("plain"),
-        stayed.alias("stayed"),
-    )
-    expected = pl.col("held") + (cells.width - 1) + pl.col("quotes") - pl.col("stayed")
-    unproved = ~pl.col("plain") | ((pl.col("size") != expected) & (pl.col("size") > 0))
-    return proof.select(unproved).to_series().arg_true()
+        stayed = cells[doubled].select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True)))
+        held[doubled] -= stayed.to_series().fill_null(0).to_numpy()
+    sizes = lines.sizes[starts]
+    unproved: NDArray[np.bool_] = (sizes != held) & (sizes > 0)
+    unproved[rows[~looked.plain.to_numpy()]] = True
+    return unproved.nonzero()[0]
 
 
 def _read_again(
-    lines: pl.Series, starts: pl.Series, ends: pl.Series, dialect: Dialect
+    lines: Lines, starts: Iterable[int], ends: Iterable[int], dialect: Dialect
 ) -> list[ReadRow] | None:
     """Read some rows with care; None if one of them is not exactly one row."""
     rows = []
-    for start, end, first in zip(starts, ends, lines.gather(starts), strict=True):
+    for start, end in zip(starts, ends, strict=True):
+        first = lines.line(start)
         if is_simple(first, dialect):
             rows.append(simple_row(first, start, dialect))
             continue
-        more = () if end == start + 1 else (line + "\n" for line in lines[start + 1 : end])
+        more = (lines.line(line) + "\n" for line in range(start + 1, end))
         row = read_row(chain((first + "\n",), more), start, dialect)
         if row.odd or row.end != end:
             return None

@@ -8,7 +8,7 @@ non-ASCII hosts only.
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import idna
@@ -81,6 +81,7 @@ def _decoded(label: str) -> str:
     return decoded if not decoded.isascii() and _punycode(decoded) == label else ""
 
 
+@lru_cache(maxsize=10_000)
 def _punycode(label: str) -> str:
     return label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
 
@@ -105,6 +106,7 @@ def _is_disguised(label: str, *, latin_ending: bool) -> bool:
     return latin_ending and twins is not None and all(char in twins for char in label if char.isalpha())
 
 
+@lru_cache(maxsize=10_000)
 def _script(char: str) -> str:
     # The first word of a letter's Unicode name is its script for every script in use.
     return unicodedata.name(char, "UNKNOWN").split(" ")[0].split("-")[0]

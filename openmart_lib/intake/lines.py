@@ -1,4 +1,4 @@
-"""The lines of a text as a column, and which rows they make: what the readers of delimited text share."""
+"""The lines of a text as a column, and their quotes: for the lines that ``layout.py`` cannot settle."""
 
 from __future__ import annotations
 
@@ -37,12 +37,10 @@ class Quotes:
     """The quotes of each line.
 
     Attributes:
-        count: How many it holds (UInt32).
         plain: Whether it is a row by itself: no quotes, or around whole cells only (Boolean).
         doubled: Whether there may be two in a row inside a cell (Boolean).
     """
 
-    count: pl.Series
     plain: pl.Series
     doubled: pl.Series
 
@@ -59,7 +57,6 @@ def quotes_of(lines: pl.Series, dialect: Dialect) -> Quotes:
         .filter(line.contains('"', literal=True))
         .select(
             "position",
-            line.count_matches('"', literal=True).alias("count"),
             line.contains(rf"\A{cell}(?:{separator}{cell})*\z").alias("plain"),
             line.contains('""', literal=True).alias("doubled"),
         )
@@ -70,19 +67,6 @@ def quotes_of(lines: pl.Series, dialect: Dialect) -> Quotes:
     doubled = doubled.filter(lines.gather(doubled).str.contains(f'[^{separator}]"[^{separator}]'))
     none = pl.repeat(False, len(lines), dtype=pl.Boolean, eager=True)
     return Quotes(
-        pl.zeros(len(lines), dtype=pl.UInt32, eager=True).scatter(looked["position"], looked["count"]),
         (~none).scatter(looked["position"], looked["plain"]),
         none.scatter(doubled, True),
     )
-
-
-def row_starts(quotes: pl.Series) -> pl.Series:
-    """Return the 0-based positions of the lines that rows begin on (UInt32), if every quote is in its place.
-
-    An odd number of quotes opens a cell that goes on over line ends, the next one closes it.
-    """
-    odd = quotes % 2
-    if not (odd == 1).any():
-        return pl.int_range(len(quotes), dtype=pl.UInt32, eager=True)
-    open_before = (odd.cum_sum() - odd) % 2
-    return (open_before == 0).arg_true().cast(pl.UInt32)

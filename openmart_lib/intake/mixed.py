@@ -21,6 +21,7 @@ from openmart_lib.intake.careful import (
 )
 from openmart_lib.intake.dialects import Dialect
 from openmart_lib.intake.fast import can_be_fast, read_proved
+from openmart_lib.intake.layout import find_lines
 from openmart_lib.intake.limits import refuse_too_many
 from openmart_lib.intake.lines import lines_of, quotes_of
 from openmart_lib.intake.tables import FileProblem
@@ -50,7 +51,8 @@ def read_mixed(
     careful = pl.Series([line for row in rows for line in range(row.start, row.end)], dtype=pl.UInt32)
     plain = ~pl.int_range(len(lines), dtype=pl.UInt32, eager=True).is_in(careful.implode())
     rest, numbers = lines.filter(plain), numbers.filter(plain)
-    read = read_proved(rest.str.join("\n").item().encode(), rest, numbers, dialect, width)
+    found = find_lines(rest.str.join("\n").item().encode(), first_line, width)
+    read = None if found is None or len(found) != len(rest) else read_proved(found, numbers, dialect, width)
     if read is None:
         return None
     body, problems = read

@@ -27,6 +27,7 @@ _SCRIPTS: Final = "it is written in several scripts"
 _ORDER: Final = "its order may be that of another language"
 
 _ASIDE: Final = re.compile(r"[\"“”„«(\[][^\"“”„»)\]]*[\"“”»)\]]|(?<=\s)['‘][^'’]{2,}['’](?=\s)")
+_MARKS: Final = re.compile(r"[\"“”„«(\['‘’]")  # what _ASIDE and _BROKEN begin with
 _NOT_IN_NAMES: Final = re.compile(r"[\d@\\|:=<>#%*+_?!]|https?|www\.|\.(?:com|net|org|de|io)\b| [-–—] ")
 _JOINED: Final = re.compile(r"[/;&]|\s(?:and|und|et|og|och|и)\s", re.IGNORECASE)
 _CJK: Final = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -53,16 +54,19 @@ class Split(NamedTuple):
 
 def split_name(name: str) -> Split:
     """Split one full name; see ``names.split_names``."""
-    text = " ".join(_BROKEN.sub(r"\1", _ASIDE.sub(" ", name)).split()).strip(" .,;-–—'\"*")
+    if _MARKS.search(name):
+        name = _BROKEN.sub(r"\1", _ASIDE.sub(" ", name))
+    text = " ".join(name.split()).strip(" .,;-–—'\"*")
     if not text or _NOT_IN_NAMES.search(text):
         return Split(None, None, _NO_NAME)
     if _JOINED.search(text):
         return Split(None, None, _SEVERAL)
-    if _CJK.search(text):
-        return _east_asian(text)
-    if not text.isascii() and len({_script(char) for char in text if char.isalpha()}) > 1:
-        return Split(None, None, _SCRIPTS)
-    if any(_key(word) in words_of("company") for word in re.split(r"[\s,]+", text)):
+    if not text.isascii():
+        if _CJK.search(text):
+            return _east_asian(text)
+        if len({_script(char) for char in text if char.isalpha()}) > 1:
+            return Split(None, None, _SCRIPTS)
+    if not words_of("company").isdisjoint(map(_key, text.replace(",", " ").split())):
         return Split(None, None, _COMPANY)
     parts = [part.split() for part in text.split(",") if part.strip()]
     while len(parts) > 1 and all(_is_degree(word, alone=True) for word in parts[-1]):
@@ -138,7 +142,7 @@ def _in_order(words: list[str]) -> Split:
         return _by_capitals(words)
     if _INITIALS.fullmatch(words[-1]):
         return Split(" ".join(words[1:]), words[0], _INITIAL)
-    if any(_PATRONYMIC.fullmatch(word) for word in words):
+    if any(not word.isascii() and _PATRONYMIC.fullmatch(word) for word in words):
         return _with_patronymic(words)
     if _key(words[0]) in words_of("family_first") and not _is_given(words[0]):
         return Split(_given(words[1:]), words[0], REVERSED)
@@ -251,7 +255,7 @@ def _is_first_name(word: str) -> bool:
 
 def _is_capital(word: str) -> bool:
     """Return whether a word of two letters or more is written in capitals, and is no "McKEE"."""
-    return len(_key(word)) >= 2 and word.isupper() and "." not in word
+    return word.isupper() and "." not in word and len(_key(word)) >= 2
 
 
 def _is_cyrillic(word: str) -> bool:

@@ -41,7 +41,7 @@ def split_names(names: pl.Series) -> pl.DataFrame:
     Returns:
         One row per name, in the same order, all String: ``full_name`` (as given), ``first_name`` and
         ``last_name`` (null when there is no proposal), ``doubt`` (null when the split is sure, else why it
-        is not: the end of the sentence "Check how this name splits: ...").
+        is not: the end of the sentence "Name in doubt: ...").
     """
     column = names.cast(pl.String).alias("full_name")
     unique = column.drop_nulls().unique().to_frame()
@@ -62,15 +62,15 @@ def _two_words(names: pl.DataFrame) -> pl.DataFrame:
 
     The rules are those of ``name_parts`` for two words; a test holds them together.
     """
-    name = pl.col("full_name")
+    name, words = pl.col("full_name"), pl.col("full_name").str.split(" ")
+    # The two patterns leave no choice which words these are; capturing them would take three times as long.
     parts = names.with_columns(comma=name.str.contains(",", literal=True)).with_columns(
-        one=pl.coalesce(name.str.extract(_IN_ORDER, 1), name.str.extract(_WITH_COMMA, 2)),
-        two=pl.coalesce(name.str.extract(_IN_ORDER, 2), name.str.extract(_WITH_COMMA, 1)),
+        one=pl.when("comma").then(words.list.get(1, null_on_oob=True)).otherwise(words.list.first()),
+        two=pl.when("comma").then(words.list.first().str.strip_suffix(",")).otherwise(words.list.last()),
     )
-    parts = parts.with_columns(
-        fold_text(parts.get_column(word)).str.replace_all(" ", "", literal=True).alias(key)
-        for word, key in (("one", "a"), ("two", "b"))
-    )
+    keys = _keys(parts)
+    parts = parts.join(keys.rename({"word": "one", "key": "a"}), on="one", how="left", maintain_order="left")
+    parts = parts.join(keys.rename({"word": "two", "key": "b"}), on="two", how="left", maintain_order="left")
     known = {key: pl.col(key).is_in(_words("given", "either")) for key in ("a", "b")}
     proves = pl.col("b").is_in(_words("given", but="either"))
     capitals = [pl.col(name).str.contains(_CAPITALS) for name in ("one", "two")]
@@ -85,6 +85,12 @@ def _two_words(names: pl.DataFrame) -> pl.DataFrame:
         last_name=pl.when(backwards).then("one").otherwise("two"),
         doubt=pl.when(backwards).then(pl.lit(REVERSED)).when(no_name).then(pl.lit(AFTER_COMMA)),
     )
+
+
+def _keys(parts: pl.DataFrame) -> pl.DataFrame:
+    """Return the different words of names (``word``) as they are looked up (``key``)."""
+    words = pl.concat([parts.get_column("one"), parts.get_column("two")]).unique().rename("word")
+    return words.to_frame().with_columns(key=fold_text(words).str.replace_all(" ", "", literal=True))
 
 
 @cache

@@ -6,7 +6,8 @@ other. The uploaded rows themselves never change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -14,12 +15,13 @@ from typing import Any, Final
 import polars as pl
 
 from openmart_lib.errors import InputError
-from openmart_lib.intake.fields import Field
+from openmart_lib.intake.fields import FIELD_WORDS, Field
 from openmart_lib.intake.judge import DomainCode
 from openmart_lib.intake.values import tidied_text
 
 NAME_CODE: Final = "name"  # a full name whose split is in doubt
 DROPPED_CODE: Final = "dropped"
+EARLIER_CODE: Final = "in_first_run"  # not one of the rows that were corrected since
 SENDABLE: Final = frozenset(
     {
         DomainCode.FREE_MAIL.value,
@@ -27,10 +29,14 @@ SENDABLE: Final = frozenset(
         DomainCode.SOCIAL.value,
         DomainCode.HOSTED.value,
         DomainCode.LOOKALIKE.value,
+        DomainCode.MULTIPLE.value,
         NAME_CODE,
     }
 )
-"""Codes of rejections that can be sent anyway: there is something to send. The others need an edit."""
+"""Codes of rejections that can be sent anyway: there is something to send (of several websites the first).
+
+The others need an edit; of an ending without a name ("www.de") a single row can be sent as it stands.
+"""
 
 
 class Choice(StrEnum):
@@ -48,6 +54,8 @@ class Overrides:
         edits: Per row (``seq``) and field, the text to read in place of the mapped cells; "" empties them.
         rows: Per row, to send it anyway or to leave it out. A row's choice wins over its class's.
         classes: Per intake code, what to do with all its rows.
+        only: The rows that this run is about, where it is not about all: those corrected since an earlier
+            run of the list. The others are skipped. Empty: all rows.
 
     Raises:
         InputError: If a field, choice or row number is none.
@@ -56,6 +64,7 @@ class Overrides:
     edits: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     rows: Mapping[int, Choice] = field(default_factory=dict)
     classes: Mapping[str, Choice] = field(default_factory=dict)
+    only: Collection[int] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -66,6 +75,7 @@ class Overrides:
             }
             rows = {_row(seq): Choice(choice) for seq, choice in self.rows.items()}
             classes = {_text(code): Choice(choice) for code, choice in self.classes.items()}
+            only = tuple(sorted({_row(seq) for seq in self.only}))
         except (ValueError, TypeError, AttributeError) as error:
             raise InputError(
                 f"The corrections of a list cannot be read ({error}). Nothing was planned. Make them again."
@@ -73,9 +83,10 @@ class Overrides:
         object.__setattr__(self, "edits", edits)
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "only", only)
 
     def __bool__(self) -> bool:
-        return bool(self.edits or self.rows or self.classes)
+        return bool(self.edits or self.rows or self.classes or self.only)
 
     def with_edit(self, seq: int, name: str, text: str) -> Overrides:
         """Return these decisions and the text of one field in one row."""
@@ -108,6 +119,7 @@ class Overrides:
             "edits": {str(seq): dict(cells) for seq, cells in sorted(self.edits.items())},
             "rows": {str(seq): choice.value for seq, choice in sorted(self.rows.items())},
             "classes": {code: choice.value for code, choice in sorted(self.classes.items())},
+            **({"only": list(self.only)} if self.only else {}),
         }
 
     @classmethod
@@ -121,7 +133,18 @@ class Overrides:
             edits=dict(values.get("edits") or {}),
             rows=dict(values.get("rows") or {}),
             classes=dict(values.get("classes") or {}),
+            only=list(values.get("only") or ()),
         )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many decisions there are of each sort, in words; nothing of what cells hold."""
+        fields = Counter(name for cells in self.edits.values() for name in cells)
+        done = Counter(self.rows.values())
+        told = {f"{FIELD_WORDS[Field(name)]} corrected": count for name, count in sorted(fields.items())}
+        told["rows sent anyway"] = done[Choice.SEND]
+        told["rows left out"] = done[Choice.DROP]
+        told["rows corrected since an earlier run, the only ones sent"] = len(self.only)
+        return {words: count for words, count in told.items() if count}
 
     def edited(self, texts: pl.DataFrame) -> pl.DataFrame:
         """Return a frame of rows with the edited texts in place.

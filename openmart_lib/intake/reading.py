@@ -7,16 +7,17 @@ from collections.abc import Sequence
 import polars as pl
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.intake.anyway import domains_anyway, hosts_anyway
+from openmart_lib.intake.anyway import PARENT, domains_anyway, hosts_anyway
 from openmart_lib.intake.countries import country_codes
 from openmart_lib.intake.domains import clean_domains
-from openmart_lib.intake.fields import FIELDS_BY_KIND, Field, Mapping
+from openmart_lib.intake.fields import FIELDS_BY_KIND, Field, Intake, Mapping
+from openmart_lib.intake.judge import DomainCode
 from openmart_lib.intake.linkedin import linkedin_link
 from openmart_lib.intake.moved_links import domain_cells, people_links
 from openmart_lib.intake.names import split_names
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.overrides import NAME_CODE, SENDABLE, Choice, Overrides
-from openmart_lib.intake.rules import ANYWAY, SUBDOMAIN
+from openmart_lib.intake.rules import ANYWAY, FIRST_OF_SEVERAL, SUBDOMAIN
 from openmart_lib.intake.values import is_filled, text_value
 
 _OPTIONAL_TEXTS = (Field.TITLE, Field.FIRST_NAME, Field.LAST_NAME, Field.LINKEDIN_URL)
@@ -53,7 +54,7 @@ def read_rows(
         *_skips(options),
     )
     read = _with_options(overrides.edited(read), texts, options)
-    read = _with_domains(read, overrides, allow_example)
+    read = _with_domains(read, _divided(frame), overrides, allow_example)
     read = _with_names(read, overrides)
     if Field.COUNTRY in texts:
         read = read.with_columns(country_codes(read.get_column(Field.COUNTRY)))
@@ -70,6 +71,25 @@ def read_rows(
     return read
 
 
+def rejected_cells(
+    frame: pl.DataFrame, rows: pl.DataFrame, mapping: Mapping, kind: Kind, overrides: Overrides
+) -> pl.DataFrame:
+    """Return how the domains of a list's rejected rows were read, for its rejects file.
+
+    Args:
+        frame: The upload's frame.
+        rows: One row per uploaded row: ``seq`` and ``intake``.
+        overrides: What was decided about the list.
+
+    Returns:
+        One row per rejected row: ``seq`` and ``suggestion`` (a domain that may be meant, or null).
+    """
+    rejected = rows.filter(pl.col("intake") == Intake.REJECTED.value)["seq"]
+    part = frame.select(pl.all().gather(rejected - 1))
+    read = read_rows(part, mapping, kind, RunOptions(), overrides=overrides, allow_example=True)
+    return read.select("seq", "suggestion")
+
+
 def _with_options(read: pl.DataFrame, texts: Sequence[Field], options: RunOptions) -> pl.DataFrame:
     """Fill empty texts with what is the same for all rows."""
     same = options.to_dict()
@@ -78,7 +98,16 @@ def _with_options(read: pl.DataFrame, texts: Sequence[Field], options: RunOption
     )
 
 
-def _with_domains(read: pl.DataFrame, overrides: Overrides, allow_example: bool) -> pl.DataFrame:
+def _divided(frame: pl.DataFrame) -> pl.Series:
+    """Return which rows stand for the first of several websites: the others have rows of their own."""
+    if PARENT not in frame.columns:
+        return pl.Series([False]).new_from_index(0, frame.height)
+    return frame.select((pl.col(PARENT) == pl.col("seq").cast(pl.String)).fill_null(False)).to_series()
+
+
+def _with_domains(
+    read: pl.DataFrame, divided: pl.Series, overrides: Overrides, allow_example: bool
+) -> pl.DataFrame:
     """Put each domain's verdict in place of its cell; what the analyst insists on is no objection."""
     cells = read.get_column(Field.DOMAIN)
     verdict = clean_domains(cells, allow_example=allow_example).select(
@@ -88,15 +117,20 @@ def _with_domains(read: pl.DataFrame, overrides: Overrides, allow_example: bool)
         domain_reason="reason",
     )
     read = _with_whole_hosts(read.drop(Field.DOMAIN.value).hstack(verdict), cells, overrides)
-    wanted = _insisted(read, overrides, "domain_code")
-    if wanted is None or not wanted.any():
+    several = (read.get_column("domain_code") == DomainCode.MULTIPLE.value).fill_null(False)
+    wanted = several & divided
+    insisted = _insisted(read, overrides, "domain_code")
+    if insisted is not None:
+        wanted |= insisted
+    if not wanted.any():
         return read
-    domain = domains_anyway(_only(wanted, cells))
+    domain = domains_anyway(_only(wanted, cells), allow_example=allow_example)
     sent = domain.is_not_null() & wanted
+    rule = pl.when(several).then(pl.lit(FIRST_OF_SEVERAL)).otherwise(pl.lit(ANYWAY))
     return read.with_columns(
         domain=pl.when(sent).then(domain).otherwise("domain"),
         domain_unicode=pl.when(sent).then(domain).otherwise("domain_unicode"),
-        rule=pl.when(sent).then(pl.lit(ANYWAY)).otherwise("rule"),
+        rule=pl.when(sent).then(rule).otherwise("rule"),
         domain_code=pl.when(~sent).then("domain_code"),
         domain_reason=pl.when(~sent).then("domain_reason"),
     )
@@ -134,7 +168,7 @@ def _with_names(read: pl.DataFrame, overrides: Overrides) -> pl.DataFrame:
         pl.coalesce("first_name", split.get_column("first_name")),
         pl.coalesce("last_name", split.get_column("last_name")),
         name_code=pl.when(doubt.is_not_null()).then(pl.lit(NAME_CODE)),
-        name_reason=pl.format("Check how this name splits: {}.", doubt),
+        name_reason=pl.format("Name in doubt: {}.", doubt),
     )
     accepted = _insisted(read, overrides, "name_code")
     if accepted is None:
@@ -149,16 +183,16 @@ def _insisted(read: pl.DataFrame, overrides: Overrides, code: str) -> pl.Series 
     if not (overrides.rows or overrides.classes):
         return None
     choices = overrides.choices(read.select("seq", code=code))
-    return (choices.fill_null("") == Choice.SEND.value) & read.get_column(code).fill_null("").is_in(
-        sorted(SENDABLE)
-    )
+    # "www.de" is a domain after all; of other endings there is nothing that could be sent.
+    sendable = [*SENDABLE, DomainCode.SUFFIX_ONLY.value]
+    return (choices.fill_null("") == Choice.SEND.value) & read.get_column(code).fill_null("").is_in(sendable)
 
 
 def _skips(options: RunOptions) -> list[pl.Expr]:
     no_code, no_reason = pl.lit(None, pl.String), pl.lit(None, pl.String)
     code, reason = [no_code], [no_reason]
     if options.first_rows is not None:
-        beyond = pl.int_range(pl.len()) >= options.first_rows
+        beyond = pl.col("seq") > options.first_rows
         code.append(pl.when(beyond).then(pl.lit("beyond_first_rows")))
         reason.append(
             pl.when(beyond).then(pl.lit(f"Only the first {options.first_rows:,} rows were asked for."))

@@ -28,6 +28,7 @@ REASONS: Final[dict[str, str]] = {
     DomainCode.INVALID: "This is not a valid domain name.",
 }
 _MISTYPED: Final = "{owner} looks like a mistyped private mailbox provider, not a company."
+_ONLY_WWW: Final = "Between “www.” and the ending of {host} the name is missing."
 _LINKEDIN: Final = "A LinkedIn page is not the company's website; its link is kept beside it."
 # What makes a host no name, the first that fits: pattern on the host, the rule it breaks.
 _BROKEN: Final = (
@@ -54,6 +55,8 @@ def reason() -> pl.Expr:
     sentence = (
         pl.when(mistyped)
         .then(pl.lit(_MISTYPED))
+        .when((pl.col("code") == DomainCode.SUFFIX_ONLY.value) & pl.col("ascii").str.starts_with("www."))
+        .then(pl.lit(_ONLY_WWW))
         .when(pl.col("linkedin_url").is_not_null() & (pl.col("code") == DomainCode.SOCIAL.value))
         .then(pl.lit(_LINKEDIN))
         .otherwise(sentence)

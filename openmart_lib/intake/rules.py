@@ -20,6 +20,7 @@ SUBDOMAIN: Final = "left out the subdomain"
 TIDIED: Final = "tidied capitals, blanks and punctuation around it"
 REPEATED: Final = "took the one domain that the cell repeats"
 ANYWAY: Final = "sent as it stands, as you decided"
+FIRST_OF_SEVERAL: Final = "took the first of several websites"
 BETWEEN: Final = "; "  # several rules that acted on one cell
 
 

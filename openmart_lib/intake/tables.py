@@ -16,6 +16,7 @@ from openmart_lib.intake.limits import refuse_too_many, refuse_too_wide
 
 TOP_LINES: Final = 30  # lines that are kept as they stand, and the characters of each
 TOP_CHARS: Final = 400
+_FEW_ROWS: Final = 30
 NAMED_PROBLEMS: Final = 200  # problems of one sort named one by one; the rest as a count
 
 
@@ -42,6 +43,7 @@ class Table:
         header_row: 1-based line of the header, None without one.
         problems: What was seen while reading.
         top: The first lines as they stand: number and text, cut where it is long.
+        guarded: Whether a cell may begin with our formula guard; False where the file's bytes rule it out.
     """
 
     body: pl.DataFrame
@@ -49,6 +51,7 @@ class Table:
     header_row: int | None
     problems: list[FileProblem] = field(default_factory=list)
     top: tuple[tuple[int, str], ...] = ()
+    guarded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def finish(table: Table) -> Finished:
     columns = [name for name in body.columns if name != "file_line"]
     refuse_too_wide(len(columns))
     refuse_too_many(body.height, len(columns))
-    body = _tidy_cells(body, columns)
+    body = _tidy_cells(body, columns, guarded=table.guarded)
     cells = body.select(columns)
     blank = blank_rows(cells)
     repeated = repeated_headers(cells, table.header) if table.header is not None else blank.clear()
@@ -92,8 +95,7 @@ def finish(table: Table) -> Finished:
     ]
     unwanted = pl.concat([blank, repeated])
     if len(unwanted):
-        keep = pl.repeat(True, body.height, dtype=pl.Boolean, eager=True).scatter(unwanted, False)
-        body = body.filter(keep)
+        body = _without(body, unwanted)
     if body.is_empty():
         raise InputError(
             "The file holds no rows below its header. Nothing was read. Check that it is the right file."
@@ -163,13 +165,25 @@ def _totals(body: pl.DataFrame) -> list[FileProblem]:
     ]
 
 
-def _tidy_cells(body: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+def _without(body: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """Return a table without some rows; where they are few, the others are not copied."""
+    if len(rows) > _FEW_ROWS:
+        keep = pl.repeat(True, body.height, dtype=pl.Boolean, eager=True).scatter(rows, False)
+        return body.filter(keep)
+    begins = [0, *(row + 1 for row in rows.sort())]
+    ends = [*rows.sort(), body.height]
+    return pl.concat(body[begin:end] for begin, end in zip(begins, ends, strict=True))
+
+
+def _tidy_cells(body: pl.DataFrame, columns: list[str], *, guarded: bool) -> pl.DataFrame:
     """Return cells with null for empty ones and without our guard; untouched columns cost one look."""
-    looks = body.select(
-        *((pl.col(name) == "").any().alias(f"empty {name}") for name in columns),
-        *(pl.col(name).str.starts_with(GUARD).any().alias(f"guard {name}") for name in columns),
-    ).row(0, named=True)
-    empty = [name for name in columns if looks[f"empty {name}"]]
-    guarded = [name for name in columns if looks[f"guard {name}"]]
+    empty = _columns_where(body, columns, lambda cell: cell == "")
+    guards = _columns_where(body, columns, lambda cell: cell.str.starts_with(GUARD)) if guarded else []
     body = body.with_columns(pl.when(pl.col(name) != "").then(name).alias(name) for name in empty)
-    return body.with_columns(unguard(pl.col(name)).alias(name) for name in guarded)
+    return body.with_columns(unguard(pl.col(name)).alias(name) for name in guards)
+
+
+def _columns_where(body: pl.DataFrame, columns: list[str], holds: Callable[[pl.Expr], pl.Expr]) -> list[str]:
+    """Return the columns that hold such a cell."""
+    found = body.select(holds(pl.col(name)).any().alias(name) for name in columns)
+    return [name for name, any_of_it in found.row(0, named=True).items() if any_of_it]

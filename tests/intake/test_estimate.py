@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.intake.estimate import ASSUMED_HIT_RATE, Estimate, estimate
+from openmart_lib.intake.estimate import ASSUMED_HIT_RATE, TELLING_ROWS, Estimate, Measured, estimate
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.settings import Prices
 
@@ -13,7 +13,13 @@ PRICES = Prices(email=3, phone=8, mailbox=1, technology=2)
 
 
 def of(
-    kind: Kind, options: RunOptions | None = None, *, tasks: int, people: int | None = None, lanes: int = 4
+    kind: Kind,
+    options: RunOptions | None = None,
+    *,
+    tasks: int,
+    people: int | None = None,
+    lanes: int = 4,
+    measured: Measured | None = None,
 ) -> Estimate:
     return estimate(
         kind,
@@ -22,6 +28,7 @@ def of(
         people=tasks if people is None else people,
         prices=PRICES,
         submit_concurrency=lanes,
+        measured=measured or Measured(),
     )
 
 
@@ -115,3 +122,56 @@ def test_fractions_of_a_credit_are_written_as_such() -> None:
 
     assert found.at_most == pytest.approx(15.0)
     assert found.formula == "10 companies x 5 mailboxes (assumed) x mailbox 0.3"
+
+
+BOTH = RunOptions(max_k=2, info_access=("EMAIL", "PHONE"))
+
+
+def test_expected_rests_on_earlier_runs_as_soon_as_they_tell_enough() -> None:
+    seen = Measured(runs=3, rows=4_120, found={"email": 0.61, "phone": 0.25})
+
+    found = of(Kind.FIND_PEOPLE, BOTH, tasks=100, measured=seen)
+
+    assert found.expected == pytest.approx(100 * 2 * (0.61 * 3 + 0.25 * 8))
+    assert found.expected_basis == (
+        "Expected rests on your last 3 runs, 4,120 rows: email found for 61% and phone found for 25% of the "
+        "people wanted."
+    )
+    assert found.expected_short == "as in your last 3 runs"
+    assert found.at_most == 100 * 2 * 11
+
+
+def test_too_few_rows_leave_the_assumption_and_say_so() -> None:
+    seen = Measured(runs=1, rows=TELLING_ROWS - 1, found={"email": 0.9})
+
+    found = of(Kind.FIND_PEOPLE, tasks=10, measured=seen)
+
+    assert found.expected == pytest.approx(found.at_most * ASSUMED_HIT_RATE)
+    assert "your earlier runs have 99 finished rows, too few to tell" in found.expected_basis
+
+
+def test_of_mailboxes_the_number_found_for_each_company_is_expected() -> None:
+    seen = Measured(runs=1, rows=200, found={"mailbox": 1.5})
+
+    found = of(Kind.LOOKUP_BUSINESS_EMAIL, tasks=100, measured=seen)
+
+    assert found.expected == pytest.approx(150)
+    assert "your last run, 200 rows: 1.5 mailboxes found for each company" in found.expected_basis
+
+
+def test_no_more_is_expected_than_can_be_found() -> None:
+    seen = Measured(runs=1, rows=200, found={"email": 1.2})
+
+    found = of(Kind.FIND_PEOPLE, tasks=100, measured=seen)
+
+    assert found.expected == found.at_most
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_each_task_or_person_costs_at_most_adds_up_to_the_whole(kind: Kind) -> None:
+    options = RunOptions(title="Owner", max_k=3, tech_type="shopify")
+
+    found = of(kind, options, tasks=40, people=90)
+
+    assert found.each * (90 if found.per_person else 40) == pytest.approx(found.at_most)
+    assert found.to_dict()["prices"] == {"email": 3, "phone": 8, "mailbox": 1, "technology": 2}

@@ -145,3 +145,29 @@ def test_quotes_that_are_never_closed_on_every_line_do_not_cost_the_square_of_th
 
     assert upload.frame.height >= 60_000
     assert time.process_time() - began < 15  # it was minutes when every line was looked at 200 times
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(st.sampled_from(["a", "é", ",", ",", "\n", '"é, b"', "longer than twelve bytes"]), min_size=1),
+    st.sampled_from([b"\xc3", b"\xa9", b"\xff", b"\xe2\x82"]),
+    st.data(),
+)
+def test_the_fast_reader_accepts_no_byte_that_is_not_utf8_wherever_it_stands(pieces, odd, data):
+    """In a cell, in a surplus one, or as one character cut in two by the line end between two cells."""
+    whole = "".join(pieces).encode()
+    place = data.draw(st.integers(0, len(whole)))
+    text = (whole[:place] + odd + whole[place:]).strip(b"\n")
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        return
+
+    try:
+        read_back = read_fast(text, Dialect(","), 2, 1)
+    except (UnicodeDecodeError, pl.exceptions.PolarsError):
+        return
+
+    assert read_back is None

@@ -297,3 +297,14 @@ def test_one_odd_line_among_many_is_named_and_the_others_are_read_as_they_are():
         assert [problem.file_line for problem in upload.problems] == (
             [] if cell in ('5" pipe', "two\nlines") else [1_502]
         )
+
+
+@pytest.mark.parametrize("blank", [1, 30, 31, 200])
+def test_blank_rows_are_left_out_however_many_they_are(blank):
+    text = "Website\n" + "".join(f"a{number}.com\n\n" for number in range(blank)) + "last.com\n"
+
+    upload = read(text, header_row=1)
+
+    assert upload.frame["Website"].to_list() == [*(f"a{number}.com" for number in range(blank)), "last.com"]
+    assert upload.frame["file_line"].to_list() == [*range(2, 2 * blank + 2, 2), 2 * blank + 2]
+    assert upload.format.blank_rows == blank

@@ -109,9 +109,7 @@ def test_a_rejected_row_is_sent_anyway_where_there_is_something_to_send(cell, co
         validate_tasks(Kind.FIND_PEOPLE, requests(plan))
 
 
-@pytest.mark.parametrize(
-    "cell", [None, "n/a", "Acme Inc", "1-Mar", "10.0.0.1", "co.uk", "a.com; b.com", "localhost"]
-)
+@pytest.mark.parametrize("cell", [None, "n/a", "Acme Inc", "1-Mar", "10.0.0.1", "co.uk", "localhost", "www."])
 def test_a_row_with_nothing_to_send_stays_rejected_however_much_it_is_wanted(cell):
     frame = companies(cell)
     before = planned(frame, NO_OVERRIDES)
@@ -119,6 +117,43 @@ def test_a_row_with_nothing_to_send_stays_rejected_however_much_it_is_wanted(cel
 
     assert code not in SENDABLE
     assert_equal(planned(frame, Overrides(rows={1: Choice.SEND}, classes={code: Choice.SEND})), before)
+
+
+def test_an_ending_behind_www_is_held_and_a_row_of_it_can_be_sent():
+    frame = companies("www.de", "https://www.co.uk/")
+    before = planned(frame, NO_OVERRIDES)
+
+    assert before.rows["code"].to_list() == ["suffix_only", "suffix_only"]
+    assert before.rows["reason"][0] == "Between “www.” and the ending of www.de the name is missing."
+    assert [one["domain"] for one in requests(planned(frame, Overrides(rows={1: Choice.SEND})))] == ["www.de"]
+
+
+def test_only_the_rows_that_were_corrected_since_are_sent_and_the_others_say_why():
+    frame = companies("acme.com", "beta.de", "beta.de", None)
+
+    plan = planned(frame, Overrides(only=[3]))
+
+    assert plan.rows["intake"].to_list() == ["skipped", "skipped", "accepted", "skipped"]
+    assert plan.rows["code"].to_list() == ["in_first_run", "in_first_run", None, "in_first_run"]
+    assert "first run" in plan.rows["reason"][0]
+    assert plan.reckoning.adds_up
+    assert Overrides.from_dict(json.loads(json.dumps(Overrides(only=[3]).to_dict()))) == Overrides(only=[3])
+
+
+def test_decisions_are_counted_by_sort_without_what_cells_hold():
+    decided = (
+        NO_OVERRIDES.with_edit(1, "domain", "jane@acme.com")
+        .with_edit(1, "city", "Oslo")
+        .with_rows([2, 3], Choice.DROP)
+        .with_rows([4], Choice.SEND)
+    )
+
+    assert decided.counts() == {
+        "city corrected": 1,
+        "website or domain corrected": 1,
+        "rows sent anyway": 1,
+        "rows left out": 2,
+    }
 
 
 def test_a_row_sent_anyway_still_needs_its_role():
@@ -156,7 +191,7 @@ def test_a_full_name_feeds_both_names_and_a_doubtful_one_is_held():
 
     assert plan.rows["intake"].to_list() == ["accepted", "accepted", "rejected", "rejected"]
     assert plan.rows["code"].to_list() == [None, None, "name", "name"]
-    assert plan.rows["reason"][2] == "Check how this name splits: it may be written last name first."
+    assert plan.rows["reason"][2] == "Name in doubt: it may be written last name first."
     assert [task["people"][0] for task in requests(plan)] == [
         {"first_name": "Jane", "last_name": "Doe"},
         {"first_name": "Max", "last_name": "van Roe"},

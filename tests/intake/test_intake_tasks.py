@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from openmart_lib.api.validation import validate_tasks
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
+from openmart_lib.intake import tasks
 from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.files import read_upload, upload_from_frame
 from openmart_lib.intake.tasks import Plan, RunOptions, content_key, plan_tasks, rejects_frame
@@ -504,3 +505,24 @@ def test_every_accepted_person_stands_where_the_link_says_and_is_asked_for_once(
         assert tasks[task_no - 1]["domain"] == planned.rows["domain"][seq - 1]
         assert one["first_name"].split()[0] in rows[seq - 1]["first_name"]
     assert all(len(task["people"]) <= people_per_task for task in tasks)
+
+
+def test_a_watched_plan_is_the_same_and_says_how_many_rows_are_done(monkeypatch):
+    """Where somebody watches, a list is read in parts: no row may depend on where a part ends."""
+    monkeypatch.setattr(tasks, "_PART", 3)
+    cells = ["acme.com", "n/a", "a.com b.com", None, "gmail.com", "acme.com", "www.beta.de", "x.con"] * 3
+    watched_frame = upload_from_frame(pl.DataFrame({"web": cells, "city": ["Rom", None] * 12})).frame
+    options = RunOptions(title="Owner", first_rows=20, only_where_empty="city")
+    columns = {"domain": ["web"], "city": ["city"]}
+    told: list[tuple[int, int]] = []
+
+    watched = plan_tasks(
+        watched_frame, columns, Kind.FIND_PEOPLE, options, progress=lambda done, of: told.append((done, of))
+    )
+
+    alone = plan_tasks(watched_frame, columns, Kind.FIND_PEOPLE, options)
+    for name in ("rows", "tasks", "links", "cells"):
+        assert getattr(watched, name).equals(getattr(alone, name))
+    done = [rows for rows, _ in told]
+    assert len(done) > 4 and done == sorted(done) and done[0] > 0 and done[-1] < len(cells)
+    assert {of for _, of in told} == {len(cells)}

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import resources, submit_table
 from openmart_lib.intake.overrides import Choice, Overrides
-from openmart_lib.ledger import remembered
+from openmart_lib.ledger import queries, remembered
 from openmart_lib.ledger.overview import runs
 from tests.pages.conftest import Desk, button, labels, texts
 from tests.pages.submit_kit import decide, draft_of, opened_folds, table, text_input, uploaded
@@ -153,7 +153,7 @@ def test_a_doubtful_name_is_held_and_its_split_can_be_corrected(desk: Desk) -> N
     page.radio[0].set_value(Kind.LOOKUP_PEOPLE).run()
 
     assert rows(page)["seq"].tolist() == [1]
-    assert "Check how this name splits" in rows(page)["why"].tolist()[0]
+    assert "Name in doubt" in rows(page)["why"].tolist()[0]
 
     decide(
         page, Overrides().with_edit(1, "first_name", "Gabriel").with_edit(1, "last_name", "García Márquez")
@@ -241,3 +241,103 @@ def test_a_corrected_file_that_does_not_fit_is_refused_and_changes_nothing(
     assert not page.exception
     assert "Nothing was changed" in texts(page)
     assert "+ **4** rejected = 6 rows" in texts(page)
+
+
+SEVERAL = (
+    "Website,Company\n"
+    "acme.com; beta.de,Acme\n"
+    "beta.de,Beta\n"
+    '"a@gmail.com, facebook.com/x",Nobody\n'
+    "gamma.fr / facebook.com/gamma,Gamma\n"
+)
+
+
+def test_of_several_websites_in_a_cell_the_first_can_be_taken(desk: Desk) -> None:
+    page = reopened(desk, uploaded(desk, SEVERAL), reason="multiple")
+
+    button(page, "Take the first of each").click()
+    page.run()
+
+    assert "**3 companies** to look up + **1** rejected = 4 rows" in texts(page)
+    assert "all rows with “several websites in one cell”: the first is taken" in texts(page)
+
+
+def test_each_of_several_websites_can_be_looked_up_and_taken_back(desk: Desk) -> None:
+    page = reopened(desk, uploaded(desk, SEVERAL), reason="multiple")
+
+    button(page, "Look up each of them").click()
+    page.run()
+
+    assert not page.exception
+    assert (
+        "**3 companies** to look up + **1 row** that shares one (same answer, free) + **1** rejected = 5 rows "
+        "(4 of yours, 1 added)"
+    ) in texts(page)
+    assert "2 cells name several websites" in texts(page)
+    view(page, "all")
+    assert rows(page)["u2"].dropna().to_dict() == {0: "1", 3: "4", 4: "1"}, "the column parent_row"
+
+    button(page, "Take them back").click()
+    page.run()
+
+    assert "**1 company** to look up + **3** rejected = 4 rows" in texts(page)
+
+
+def test_a_decision_about_an_added_row_goes_with_it(desk: Desk) -> None:
+    page = reopened(desk, uploaded(desk, SEVERAL), reason="multiple")
+    button(page, "Look up each of them").click()
+    page.run()
+    decide(page, Overrides().with_rows([2, 5], Choice.DROP))
+
+    button(page, "Take them back").click()
+    page.run()
+
+    assert draft_of(page).choices["overrides"]["rows"] == {"2": "drop"}
+
+
+def test_websites_that_cannot_be_sent_are_not_divided(desk: Desk) -> None:
+    page = reopened(desk, uploaded(desk, "Website\ngmail.com facebook.com/x\nsap.com\n"), reason="multiple")
+
+    button(page, "Look up each of them").click()
+    page.run()
+
+    assert "None of these websites can be sent" in page.toast[0].value
+    assert "+ **1** rejected = 2 rows" in texts(page)
+
+
+def test_the_run_of_a_divided_list_has_every_row_and_pays_each_website_once(desk: Desk) -> None:
+    page = reopened(desk, uploaded(desk, SEVERAL), reason="multiple")
+    button(page, "Look up each of them").click()
+    page.run()
+
+    button(page, "Submit 3 tasks in 1 batch").click()
+    page.run()
+
+    (run,) = runs(desk.ledger)
+    assert (run.row_count, run.task_count, run.columns) == (5, 3, ["Website", "Company", "parent_row"])
+
+
+def test_the_columns_of_a_divided_list_are_remembered_for_the_undivided_next_one(desk: Desk) -> None:
+    page = reopened(desk, uploaded(desk, SEVERAL), reason="multiple")
+    button(page, "Look up each of them").click()
+    page.run()
+    button(page, "Submit 3 tasks in 1 batch").click()
+    page.run()
+
+    assert "Columns as you chose last time" in texts(uploaded(desk, SEVERAL, name="next.csv"))
+
+
+def test_decisions_are_kept_with_the_run_and_by_using_the_list_again(desk: Desk) -> None:
+    page = decide(uploaded(desk, MESSY), Overrides().with_rows([3], Choice.SEND).with_rows([2], Choice.DROP))
+    draft = draft_of(page)
+    button(page, "Submit 2 tasks in 1 batch").click()
+    page.run()
+
+    (run,) = runs(desk.ledger)
+    assert queries.decisions(desk.ledger, run.run_id)["rows"] == {"2": "drop", "3": "send"}
+
+    again = desk.open(draft=draft.draft_id)
+    button(again, "Use this list again").click()
+    again.run()
+
+    assert "**2 changes** of yours" in texts(again)

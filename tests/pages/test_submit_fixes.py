@@ -89,3 +89,31 @@ def test_changes_are_counted_and_told_classes_first() -> None:
         "row 9: sent anyway",
     ]
     assert list(submit_fixes.sentences(overrides, most=1))[-1] == "and 2 more"
+
+
+def test_rows_whose_websites_are_each_looked_up_are_named_and_no_decision() -> None:
+    edits = {
+        1: {"choice": submit_fixes.EACH},
+        0: {"choice": submit_fixes.DROP},
+        5: {"choice": submit_fixes.EACH},
+    }
+
+    assert submit_fixes.rows_with(submit_fixes.EACH, PAGE, edits) == [int(PAGE["seq"][1])]
+    assert edited({1: {"choice": submit_fixes.EACH}}) == Overrides()
+
+
+@pytest.mark.parametrize(
+    ("code", "cell", "can"),
+    [
+        ("multiple", "a@gmail.com, acme.com", True),
+        ("multiple", "a@gmail.com, facebook.com/x", False),
+        ("suffix_only", "www.de", True),
+        ("suffix_only", "co.uk", False),
+        ("free_mail", "a@gmail.com", True),
+        ("blank", None, False),
+        ("name", "acme.com", True),
+        ("in_first_run", "acme.com", True),
+    ],
+)
+def test_whether_there_is_something_to_send(code: str, cell: str | None, can: bool) -> None:
+    assert submit_fixes.can_be_sent(code, cell) is can

@@ -6,8 +6,14 @@ import streamlit as st
 
 from openmart_lib.dashboard import (
     resources,
+    results_again,
+    results_chain,
     results_download,
     results_erase,
+    results_facets,
+    results_filters,
+    results_frames,
+    results_pictures,
     results_receipt,
     results_table,
     results_view,
@@ -16,6 +22,8 @@ from openmart_lib.dashboard import (
     widgets,
 )
 from openmart_lib.dashboard.run_picker import pick_run
+from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.results.explore import Explorer
 
 st.title("Results", anchor=False)
 
@@ -29,6 +37,33 @@ if not runs:
     st.page_link(resources.page("submit"), label="Submit a first list", icon=":material/upload_file:")
     st.stop()
 
+
+@st.fragment
+def rows(run: RunInfo, explorer: Explorer) -> None:
+    """Show the rows; a filter, a page or a tick draws this part of the page anew, not the pictures."""
+    asked = results_filters.query(run, explorer)
+    places = explorer.matching(asked)
+    shown = explorer.frame["row"].gather(places)
+    records = explorer.frame["record_count"].gather(places).clip(lower_bound=1)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header("Rows", anchor=False)
+        results_download.show(
+            run,
+            lines={"rows": shown.len(), "long": int(records.sum())},
+            chosen=results_filters.in_words(asked),
+            rows=shown if asked.values or asked.text else None,
+        )
+        results_receipt.show(run)
+        results_erase.show(run)
+    facets, table = st.columns([1, 4], gap="medium")
+    with facets:
+        results_facets.show(run, explorer, asked)
+    with table:
+        ticked = results_table.show(run, explorer, asked, places)
+        results_again.show(run, *results_filters.selected(asked, shown, ticked))
+    row_story.show(run, explorer.frame)
+
+
 run = pick_run(runs, page="results")
 if results_erase.erased(run):
     run_card.heading(run)
@@ -36,28 +71,16 @@ if results_erase.erased(run):
     results_receipt.show(run)
     st.stop()
 with widgets.errors_shown():
-    frame = results_view.rows(run)
-    result = results_view.numbers(run)
+    explorer = results_frames.explorer(run)
+    result = results_frames.numbers(run)
 
 run_card.heading(run)
 if run.final_rows < run.row_count:
     run_card.pending(run)
+results_chain.show(run)
 results_view.headline(run, result)
-results_view.pictures(run, frame, result)
-
-st.header("Rows", anchor=False)
-facets, table = st.columns([1, 4], gap="medium")
-with facets:
-    chosen = results_table.outcome_facet(run)
-    shown = results_table.filtered(frame, chosen)
-    lines: dict[results_download.Shape, int] = {
-        "rows": shown.height,
-        "long": int(shown["record_count"].clip(lower_bound=1).sum()),
-    }
-    results_download.show(run, lines=lines, chosen=chosen, rows=shown["row"] if chosen else None)
-    results_receipt.show(run)
-    results_erase.show(run)
-with table:
-    results_table.show(run, shown, chosen)
-
-row_story.show(run, frame)
+results_pictures.outcomes(run, explorer, result)
+pictures = st.container()  # its place: rows can be read while the pictures are being counted
+rows(run, explorer)
+with pictures:
+    results_pictures.show(run, explorer, result)

@@ -5,7 +5,6 @@ Every function returns the chart and a sentence that says the same in words, for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import altair as alt
@@ -38,11 +37,18 @@ GROUP_COLOURS: Final[dict[str, str]] = {
     "same as another row": OUTCOME_COLOURS[Outcome.DUPLICATE],
 }
 PRIMARY: Final = "#3B82F6"
-_LABEL_COLOUR: Final = "#8A94A3"  # grey that reads on both backgrounds, for text inside a chart
+LABEL_COLOUR: Final = "#8A94A3"  # grey that reads on both backgrounds, for text inside a chart
 
-_TIGHT: Final = {"left": 0, "right": 0, "top": 4, "bottom": 4}
+TIGHT: Final = {"left": 0, "right": 0, "top": 4, "bottom": 4}
+
+PICK: Final = "pick"  # the name of the selection that a click on a chart makes
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def pickable(chart: Chart, field: str) -> Chart:
+    """Return a chart whose marks can be clicked; what was clicked is told by its value of ``field``."""
+    return chart.add_params(alt.selection_point(name=PICK, fields=[field]))
 
 
 def group_bar(outcomes: dict[Outcome, int], *, moving: bool = True) -> tuple[Chart, str]:
@@ -100,7 +106,7 @@ def _stacked_bar(frame: pl.DataFrame, name: str, colours: dict[str, str], shown:
             order=alt.Order("order:Q"),
             tooltip=[alt.Tooltip(f"{one}:{'Q' if one == 'rows' else 'N'}") for one in shown],
         )
-        .properties(height=30, padding=_TIGHT)
+        .properties(height=30, padding=TIGHT)
     )
     return chart
 
@@ -200,84 +206,12 @@ def bar_list(
         tooltip=[alt.Tooltip(f"{name}:N"), alt.Tooltip(f"{rows}:Q")],
     )
     bars = base.mark_bar(height=14, cornerRadiusEnd=3, color=colour or OUTCOME_COLOURS[Outcome.REJECTED])
-    labels = base.mark_text(align="left", dx=5, fontSize=13, color=_LABEL_COLOUR).encode(
+    labels = base.mark_text(align="left", dx=5, fontSize=13, color=LABEL_COLOUR).encode(
         text=alt.Text(f"{rows}:Q", format=",")
     )
     sentence = ", ".join(
         f"{one} {words.count(number)}" for one, number in frame.select(name, rows).iter_rows()
     )
     return alt.layer(bars, labels).properties(
-        height=26 * frame.height + 8, padding=_TIGHT
+        height=26 * frame.height + 8, padding=TIGHT
     ), f"Rows by {name}: {sentence}."
-
-
-def funnel(steps: Sequence[tuple[str, int]]) -> tuple[Chart, str]:
-    """Return the steps from uploaded to found as bars, each with its share of the step before."""
-    frame = pl.DataFrame(
-        {
-            "step": [name for name, _ in steps],
-            "rows": [number for _, number in steps],
-            "label": [
-                words.count(number) + (f" ({words.percent(number, steps[at - 1][1])})" if at else "")
-                for at, (_, number) in enumerate(steps)
-            ],
-        }
-    )
-    base = alt.Chart(frame).encode(
-        y=alt.Y("step:N")
-        .sort(None)
-        .axis(
-            alt.Axis(title=None, ticks=False, domain=False, labelPadding=8, labelLimit=240, labelFontSize=13)
-        ),
-        x=alt.X("rows:Q").axis(None).scale(alt.Scale(domain=[0, 1.35 * max(1, steps[0][1] if steps else 1)])),
-        tooltip=[alt.Tooltip("step:N"), alt.Tooltip("rows:Q"), alt.Tooltip("label:N", title="share")],
-    )
-    bars = base.mark_bar(height=18, cornerRadiusEnd=3, color=OUTCOME_COLOURS[Outcome.MATCHED])
-    labels = base.mark_text(align="left", dx=6, fontSize=13, color=_LABEL_COLOUR).encode(text="label:N")
-    sentence = (
-        "From uploaded to found: "
-        + ", ".join(f"{name} {words.count(number)}" for name, number in steps)
-        + "."
-    )
-    return alt.layer(bars, labels).properties(height=30 * len(steps) + 8, padding=_TIGHT), sentence
-
-
-def match_rate(frame: pl.DataFrame, column: str) -> tuple[Chart, str]:
-    """Return match rates by the values of one column; values with fewer than 20 rows are greyed.
-
-    Args:
-        frame: One row per value with an answer, as ``results.summary.match_rate``.
-    """
-    shown = frame.with_columns(
-        value=pl.col("value").fill_null("(empty)").str.slice(0, 60),
-        label=pl.Series(
-            f"{words.count(matched)} of {words.count(answered)} ({words.percent(matched, answered)})"
-            for matched, answered in frame.select("matched", "answered").iter_rows()
-        ),
-        enough=pl.when(pl.col("small")).then(pl.lit("few")).otherwise(pl.lit("enough")),
-    )
-    base = alt.Chart(shown).encode(
-        y=alt.Y("value:N")
-        .sort(None)
-        .axis(
-            alt.Axis(title=None, ticks=False, domain=False, labelPadding=8, labelLimit=220, labelFontSize=13)
-        ),
-        x=alt.X("rate:Q").axis(None).scale(alt.Scale(domain=[0, 1.5])),
-        tooltip=[
-            alt.Tooltip("value:N", title=column),
-            alt.Tooltip("matched:Q"),
-            alt.Tooltip("answered:Q"),
-            alt.Tooltip("rate:Q", format=".0%"),
-        ],
-    )
-    colours = alt.Scale(
-        domain=["enough", "few"], range=[OUTCOME_COLOURS[Outcome.MATCHED], OUTCOME_COLOURS[Outcome.NO_MATCH]]
-    )
-    bars = base.mark_bar(height=14, cornerRadiusEnd=3).encode(
-        color=alt.Color("enough:N").scale(colours).legend(None)
-    )
-    labels = base.mark_text(align="left", dx=6, fontSize=13, color=_LABEL_COLOUR).encode(text="label:N")
-    sentence = f"Match rate by {column}: " + ", ".join(
-        f"{value} {label}" for value, label in shown.select("value", "label").iter_rows()
-    )
-    return alt.layer(bars, labels).properties(height=26 * frame.height + 8, padding=_TIGHT), sentence + "."

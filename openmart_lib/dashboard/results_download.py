@@ -6,7 +6,7 @@ first and then downloaded, so no click can get what was chosen a moment before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -20,6 +20,7 @@ from openmart_lib.dashboard.results_prepared import (
     FORMATS,
     Ready,
     Wanted,
+    WantedBest,
     file_bytes,
     prepare,
 )
@@ -27,12 +28,13 @@ from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import crm, join, since
+from openmart_lib.results.chain_file import BEST
 from openmart_lib.results.join import Shape
 
 TABS: Final[dict[Shape, str]] = {"rows": "Rows", "long": "Contacts", "companies": "Companies"}
 _ICON: Final = ":material/download:"
 
-__all__ = ["Shape", "quick", "show"]
+__all__ = ["Shape", "best", "quick", "show"]
 
 
 def show(
@@ -71,6 +73,22 @@ def quick(run: RunInfo) -> None:
     """Offer a finished run's default file: one line per uploaded row, as XLSX for Excel."""
     if run.row_count <= AT_ONCE:
         _button("Download for Excel", Wanted(run, "rows", "xlsx", None, "", run.row_count), kind="quick")
+
+
+def best(chain: Sequence[RunInfo], lines: int) -> None:
+    """Offer the best that a chain of runs found as a file.
+
+    Args:
+        chain: The runs, the one whose list it is first.
+        lines: Rows of that list.
+    """
+    first = chain[0]
+    with st.popover("Download the best", icon=_ICON, type="primary", key=f"download_best_{first.run_id}"):
+        st.caption(f"One line per row of the first list, with the run that found it: {words.count(lines)}.")
+        for fmt, kind in FORMATS.items():
+            if kind.ext != "xlsx" or lines <= EXCEL_LINES:
+                _button(kind.name, WantedBest(first, BEST, fmt, None, "", lines, tuple(chain)), kind.use)
+        _status(first)
 
 
 def _since_last_time(run: RunInfo, rows: pl.Series | None, name: str) -> tuple[pl.Series | None, str]:

@@ -78,7 +78,10 @@ def _ask(run: RunInfo) -> None:
     if kept := backups_of(ledger.folder):
         st.markdown("**Not deleted by this:** backups that may still hold it; delete them yourself.")
         st.code("\n".join(str(one) for one in kept), language=None, wrap_lines=True)
-    st.caption("Files you downloaded before, and what Openmart keeps, cannot be reached from here.")
+    st.caption(
+        "Files you downloaded before, and what Openmart keeps, cannot be reached from here. "
+        "Other runs made from these rows keep theirs: delete them one by one."
+    )
     typed = st.text_input(f"Type **{run.run_id}** to confirm", key=f"erase_word_{run.run_id}")
     sure = (typed or "").strip() == run.run_id
     if st.button("Delete for good", key=f"erase_now_{run.run_id}", type="primary", disabled=not sure):

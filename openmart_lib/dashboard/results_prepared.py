@@ -17,6 +17,7 @@ from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import export
+from openmart_lib.results.chain_file import export_best
 from openmart_lib.results.join import Shape
 
 AT_ONCE: Final = 50_000  # lines a download button may build while somebody waits
@@ -84,6 +85,29 @@ class Wanted:
         return "|".join(("export", self.run.run_id, str(self.run.final_rows), self.shape, self.fmt, chosen))
 
 
+@dataclass(frozen=True, eq=False)
+class WantedBest(Wanted):
+    """A file with the best of a chain of runs; ``run`` is the first of them.
+
+    Attributes:
+        chain: All of them, the first included.
+    """
+
+    chain: tuple[RunInfo, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        """What it is called where it is saved: partial while any of the runs is."""
+        partial = any(run.final_rows < run.row_count for run in self.chain)
+        return export.file_name(self.run, shape=self.shape, ext=self.ext, partial=partial)
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other file, and from itself after one of the runs went on."""
+        state = ",".join(f"{run.run_id}:{run.final_rows}" for run in self.chain)
+        return "|".join(("export", self.shape, self.fmt, state))
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A prepared file's address, name and size in bytes."""
@@ -112,7 +136,10 @@ def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | N
     routes.sweep_exports(ledger.exports_dir)
     run_id = wanted.run.run_id
     path = ledger.exports_dir / f"{run_id}-{secrets.token_hex(16)}.{wanted.ext}"
-    if wanted.fmt in FORMATS:
+    if isinstance(wanted, WantedBest):
+        ids, style = [run.run_id for run in wanted.chain], FORMATS[wanted.fmt].csv
+        export_best(ledger, ids, path, csv=style, progress=progress)
+    elif wanted.fmt in FORMATS:
         shape: Shape = wanted.shape  # type: ignore[assignment]  # checked by join.results
         style = FORMATS[wanted.fmt].csv
         export.export_run(ledger, run_id, path, shape=shape, rows=wanted.rows, csv=style, progress=progress)

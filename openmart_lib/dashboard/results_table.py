@@ -1,142 +1,139 @@
-"""The table of results: filtered by outcome, in pages of a few hundred rows, each row opening its story."""
+"""The table of results: searched, sorted, in pages of a hundred rows; a ticked row opens its story."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import zlib
+from typing import Final
 
 import polars as pl
 import streamlit as st
 
-from openmart_lib.dashboard import charts, url_state, widgets, words
+from openmart_lib.dashboard import results_columns, results_facets, results_filters, url_state, words
 from openmart_lib.ledger.overview import RunInfo
-from openmart_lib.ledger.states import SENTENCES, Outcome
+from openmart_lib.results.explore import PAGE_ROWS, Explorer, Query
 
-PAGE_ROWS: Final = 200
-_EMAIL: Final = r"^[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
-_LINKEDIN: Final = r"^https://([a-z]+\.)?linkedin\.com/[A-Za-z0-9%_/.-]*$"
-_FOUND_LABELS: Final = {
-    "found_email": "Found email",
-    "found_email_verified": "Verified",
-    "found_email_status": "Mailbox status",
-    "found_first_name": "Found first name",
-    "found_last_name": "Found last name",
-    "found_title": "Found title",
-    "found_phone": "Found phone",
-    "found_phone_type": "Phone type",
-    "found_linkedin_url": "Found LinkedIn",
-    "found_technology": "Found technology",
-}
+LIST_ORDER: Final = ""  # the choice of no sorting
 
 
-def outcome_facet(run: RunInfo) -> list[str]:
-    """Show the outcomes with their counts as filters; return the chosen ones (none = all)."""
-    present = [outcome for outcome in Outcome if run.outcomes[outcome]]
-    chosen = widgets.checks(
-        "Outcome",
-        {str(one): f"{one} ({words.count(run.outcomes[one])})" for one in present},
-        key=f"outcome_{run.run_id}",
-        start=url_state.several("outcome", [str(one) for one in present]),
-        horizontal=False,
-        help_text="  \n".join(f"**{one}**: {SENTENCES[one]}" for one in present),
-    )
-    url_state.keep("outcome", chosen)
-    return chosen
+def show(run: RunInfo, explorer: Explorer, asked: Query, places: pl.Series) -> list[int]:
+    """Show one page of the rows that match; return the numbers of the ticked ones.
 
-
-def filtered(frame: pl.DataFrame, chosen: list[str]) -> pl.DataFrame:
-    """Return the rows whose outcome was chosen; all of them when none was."""
-    return frame.filter(pl.col("outcome").is_in(chosen)) if chosen else frame
-
-
-def show(run: RunInfo, frame: pl.DataFrame, chosen: list[str]) -> None:
-    """Show one page of the rows, and let a click open a row's story."""
-    pages = max(1, -(-frame.height // PAGE_ROWS))
-    st.markdown(
-        f"**{words.counted(frame.height, 'row')}**"
-        + (f" of {words.count(run.row_count)}" if frame.height != run.row_count else "")
-        + " · tick a row to read its story below"
-    )
-    slot = st.container()
-    page = 1
+    Args:
+        places: Of the matching rows in ``explorer``, in the order asked for.
+    """
+    _controls(run, explorer, asked)
+    _count(run, places.len())
+    results_facets.chips(run, explorer, asked)
+    if places.is_empty():
+        st.info("No row fits all of these filters. Take one off.", icon=":material/filter_alt_off:")
+        return []
+    pages = -(-places.len() // PAGE_ROWS)
+    number = url_state.number("page", low=1, high=pages) or 1
+    rows = explorer.page(places, number)
+    ticked = _grid(run, rows, number, pages)
     if pages > 1:
-        page = st.pagination(pages, key=f"page_{run.run_id}_{'_'.join(chosen)}")
-    shown = frame.slice((page - 1) * PAGE_ROWS, PAGE_ROWS)
-    seqs = shown["row"].to_list()
-    key = f"rows_{run.run_id}_{page}"
-    with slot:
-        st.dataframe(
-            for_reading(shown),
-            hide_index=True,
-            # Lower while a story is open, so that it can be seen to appear below.
-            height=min(318 if "row" in st.query_params else 560, 38 + 35 * max(1, shown.height)),
-            column_config=column_config(shown),
-            alt=f"Results, page {page} of {pages}: {shown.height} rows",
-            key=key,
-            placeholder="",
-            on_select=lambda: _open(key, seqs),
-            selection_mode="single-row",
+        _turner(run, asked, number, pages)
+    return ticked
+
+
+def _controls(run: RunInfo, explorer: Explorer, asked: Query) -> None:
+    search, order, more = st.columns([5, 4, 3], vertical_alignment="bottom")
+    with search:
+        st.text_input(
+            "Search",
+            key=results_filters.search_key(run),
+            placeholder="Any words of a row",
+            help="Every word must stand somewhere in the row, in your columns or in what was found. "
+            "What you search for is not put into the address.",
+            icon=":material/search:",
+            on_change=results_filters.forget_place,
         )
+    with order, st.container(horizontal=True, vertical_alignment="bottom"):
+        _order(run, explorer, asked)
+    with more:
+        results_columns.choice(run, explorer.frame)
 
 
-def _open(key: str, seqs: list[int]) -> None:
-    rows = st.session_state[key].selection.rows
-    url_state.keep("row", seqs[rows[0]] if rows else None)
+def _order(run: RunInfo, explorer: Explorer, asked: Query) -> None:
+    key = f"sort_{run.run_id}"
+    st.session_state[key] = asked.sort or LIST_ORDER
+    st.selectbox(
+        "Sort by",
+        [LIST_ORDER, *results_columns.sortable(explorer.frame)],
+        format_func=lambda name: results_columns.title(name) if name else "The order of your list",
+        key=key,
+        on_change=_sorted,
+        args=(key,),
+    )
+    if asked.sort is None:
+        return
+    down = f"desc_{run.run_id}"
+    st.session_state[down] = asked.descending
+    st.checkbox(
+        "Z to A", key=down, help="Greatest first; empty cells always come last.", on_change=_turn_over
+    )
 
 
-def for_reading(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns a reader wants: row, outcome, uploaded ones, what was found, and why."""
-    mine = uploaded_names(frame)
-    found = [
-        name for name in _FOUND_LABELS if name in frame.columns and frame[name].null_count() < frame.height
-    ]
-    email = pl.col("found_email")
-    columns: list[pl.Expr] = [
-        pl.col("row"),
-        *(pl.col(name) for name in mine[:1]),
-        pl.concat_list("outcome").alias("outcome"),
-        *(pl.col(name) for name in mine[1:]),
-    ]
-    for name in found:
-        if name == "found_email":
-            columns.append(
-                pl.when(email.str.contains(_EMAIL)).then("mailto:" + email).otherwise(email).alias(name)
-            )
-        else:
-            columns.append(pl.col(name))
-    return frame.select(*columns, "outcome_reason")
+def _count(run: RunInfo, found: int) -> None:
+    whole = "" if found == run.row_count else f" of {words.count(run.row_count)}"
+    noun = "row" if run.row_count == 1 else "rows"
+    st.markdown(f"**{words.count(found)}**{whole} {noun} · tick a row to read its story below")
 
 
-def uploaded_names(frame: pl.DataFrame) -> list[str]:
-    """Return the uploaded columns of a result frame: all that stand before ``outcome``."""
-    return frame.columns[: frame.columns.index("outcome")]
+def _grid(run: RunInfo, rows: pl.DataFrame, number: int, pages: int) -> list[int]:
+    seqs = rows["row"].to_list()
+    # Named after what it shows: ticks must never slip to other rows.
+    key = f"rows_{run.run_id}_{zlib.crc32(rows['row'].to_numpy().tobytes())}"
+    shown = results_columns.for_reading(rows, results_columns.extra())
+    st.dataframe(
+        shown,
+        hide_index=True,
+        # Lower while a story is open, so that it can be seen to appear below.
+        height=min(318 if "row" in st.query_params else 560, 38 + 35 * rows.height),
+        column_config=results_columns.config(rows),
+        alt=f"Results, page {number} of {pages}: {rows.height} rows",
+        key=key,
+        placeholder="",
+        on_select=lambda: _ticked(key, run, seqs),
+        selection_mode="multi-row",
+    )
+    return [seqs[one] for one in st.session_state[key].selection.rows if one < len(seqs)]
 
 
-def column_config(frame: pl.DataFrame) -> dict[str, Any]:
-    """Return how each column is shown; a link only where every value on the page earned it."""
-    config: dict[str, Any] = {
-        "row": st.column_config.NumberColumn("Row", width=64, pinned=True, format="%d"),
-        "outcome": st.column_config.MultiselectColumn(
-            "Outcome",
-            options=[str(one) for one in Outcome],
-            color=[charts.OUTCOME_COLOURS[one] for one in Outcome],
-            width=110,
-        ),
-        "outcome_reason": st.column_config.TextColumn("Why"),
-    }
-    for position, name in enumerate(uploaded_names(frame)):
-        # No label of ours: the name is shown as it is. Cut cells show whole on hover.
-        config[name] = st.column_config.TextColumn(pinned=position == 0, width=200 if position == 0 else 115)
-    for name, label in _FOUND_LABELS.items():
-        if name in frame.columns:
-            config[name] = st.column_config.Column(label)
-    if _all(frame, "found_email", _EMAIL):
-        config["found_email"] = st.column_config.LinkColumn(
-            "Found email", display_text=r"^mailto:(.*)$", width="medium"
-        )
-    if _all(frame, "found_linkedin_url", _LINKEDIN):
-        config["found_linkedin_url"] = st.column_config.LinkColumn("Found LinkedIn", display_text="profile")
-    return config
+def _ticked(key: str, run: RunInfo, seqs: list[int]) -> None:
+    now = [seqs[one] for one in st.session_state[key].selection.rows]
+    before_key = f"ticked_{run.run_id}"
+    before = st.session_state.get(before_key, [])
+    st.session_state[before_key] = now
+    url_state.keep("row", to_open(now, before, url_state.number("row", low=1, high=run.row_count)))
 
 
-def _all(frame: pl.DataFrame, name: str, pattern: str) -> bool:
-    return name in frame.columns and bool(frame[name].drop_nulls().str.contains(pattern).all())
+def to_open(now: list[int], before: list[int], opened: int | None) -> int | None:
+    """Return the row whose story is to be read: the one ticked last, or the open one while it is ticked."""
+    new = [seq for seq in now if seq not in before]
+    if new:
+        return new[-1]
+    return opened if opened in now else now[-1] if now else None
+
+
+def _turner(run: RunInfo, asked: Query, number: int, pages: int) -> None:
+    key = f"page_{run.run_id}_{hash(asked.key())}"
+    if st.session_state.get(key, number) != number:  # the address was changed by hand or by going back
+        st.session_state[key] = number
+    st.pagination(pages, default=number, key=key, on_change=_turned, args=(key,))
+
+
+def _turned(key: str) -> None:
+    number = int(st.session_state[key])
+    url_state.keep("page", number if number > 1 else None)
+
+
+def _sorted(key: str) -> None:
+    url_state.keep("sort", st.session_state[key] or None)
+    st.query_params.pop("desc", None)
+    st.query_params.pop("page", None)
+
+
+def _turn_over() -> None:
+    url_state.keep("desc", None if "desc" in st.query_params else 1)
+    st.query_params.pop("page", None)

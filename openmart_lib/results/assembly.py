@@ -34,6 +34,7 @@ PLANNING: Final = "the run is still being written"
 NOT_OURS: Final = "its tracking id is none of this run's"
 NO_ROW: Final = "no uploaded row names its tracking id"
 UNASSIGNED: Final = "unassigned: it fits none of the people asked for"
+_RESULT_SCHEMA: Final = {"seq": pl.UInt32, "result": pl.String, "deleted": pl.String}
 _UTC: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -41,7 +42,10 @@ _UTC: Final = "%Y-%m-%dT%H:%M:%SZ"
 class Parts:
     """What a run is put together from, each frame as ``ledger.queries`` and ``results.records`` give it.
 
-    ``foreign`` has the tracking ids of a batch made by another tool; no rows where they are ours.
+    ``foreign`` has the tracking ids of a batch made by another tool; no rows where they are ours. Tasks of
+    other runs, whose answers reused rows show, are numbered beyond this run's; ``borrowed`` has their
+    tracking ids, ``results`` per reused row the outcome of the row that bought it, and why nothing of it is
+    there any more where its data was deleted.
     """
 
     info: RunInfo
@@ -51,6 +55,8 @@ class Parts:
     batches: pl.DataFrame
     lines: pl.DataFrame
     foreign: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=queries.FOREIGN_SCHEMA))
+    borrowed: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=queries.FOREIGN_SCHEMA))
+    results: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=_RESULT_SCHEMA))
 
 
 def assemble(parts: Parts, form: Form) -> pl.DataFrame:
@@ -150,6 +156,9 @@ def _with_origin(own: pl.DataFrame, parts: Parts) -> pl.DataFrame:
     if parts.foreign.height:
         return own.join(parts.foreign, on="task_no", how="left", maintain_order="left")
     ours = pl.format("{}-{}", pl.lit(parts.info.run_id), "task_no")
+    if parts.borrowed.height:
+        own = own.join(parts.borrowed, on="task_no", how="left", maintain_order="left")
+        return own.with_columns(pl.coalesce("tracking_id", ours).alias("tracking_id"))
     return own.with_columns(ours.alias("tracking_id"))
 
 
@@ -169,9 +178,9 @@ def _rows(parts: Parts) -> pl.DataFrame:
     of_row = by_number(tasks["source"], tasks.with_row_index("task")["task"], rows.height + 1)
     rows = rows.hstack(tasks.drop("source")[take(of_row, rows["source"])])
     of_source = rows["source"] - 1  # rows are numbered from 1 without a gap
+    results, reasons = _results(rows, parts)
     rows = rows.with_columns(
-        rows["outcome"].gather(of_source).alias("result"),
-        rows["outcome_reason"].replace("", None).gather(of_source).alias("own"),
+        results.gather(of_source).alias("result"), reasons.gather(of_source).alias("own")
     )
     sentence = pl.col("result").replace_strict({str(one): text for one, text in SENTENCES.items()})
     pending = pl.when(pl.col("result") == Outcome.PENDING).then(
@@ -185,6 +194,20 @@ def _rows(parts: Parts) -> pl.DataFrame:
         .otherwise(reason)
         .alias("outcome_reason"),
     ).rename({"seq": "row"})
+
+
+def _results(rows: pl.DataFrame, parts: Parts) -> tuple[pl.Series, pl.Series]:
+    """Return each row's outcome, of a reused one that of the row that bought it, and its own reason."""
+    outcome, reason = rows["outcome"], rows["outcome_reason"].replace("", None)
+    if parts.results.is_empty():
+        return outcome, reason
+    told = rows.select("seq", "outcome").join(parts.results, on="seq", how="left", maintain_order="left")
+    reused = pl.col("outcome") == Outcome.REUSED
+    told = told.with_columns(
+        pl.when(reused).then(pl.coalesce("result", "outcome")).otherwise("outcome").alias("told"),
+        pl.coalesce("deleted", reason).alias("why"),
+    )
+    return told["told"], told["why"]
 
 
 def _counting_tasks(parts: Parts) -> pl.DataFrame:
@@ -205,12 +228,13 @@ def _counting_tasks(parts: Parts) -> pl.DataFrame:
         best.with_columns(take(lines, best["row_task_no"]).alias("row_line"))
         .sort("row_task_no")
         # A batch holds consecutive task numbers, so the batch with the last first number below is the task's.
-        .join_asof(_batch_starts(parts.batches), left_on="row_task_no", right_on="first_no")
+        .join_asof(_batch_starts(parts), left_on="row_task_no", right_on="first_no")
         .drop("first_no", strict=False)
     )
 
 
-def _batch_starts(batches: pl.DataFrame) -> pl.DataFrame:
+def _batch_starts(parts: Parts) -> pl.DataFrame:
+    batches = parts.batches
     waiting = (
         pl.when((pl.col("state") == BatchState.ACCEPTED) & pl.col("ready_at").is_not_null())
         .then(pl.lit(FETCHING))
@@ -221,12 +245,17 @@ def _batch_starts(batches: pl.DataFrame) -> pl.DataFrame:
         )
     )
     number = pl.col("first_tracking_id").str.extract(r"-([0-9]+)$").cast(pl.UInt32)
-    return (
+    starts = (
         batches.select(
             number.alias("first_no"), pl.col("batch_id").alias("row_batch_id"), waiting.alias("row_waiting")
         )
         .drop_nulls("first_no")
         .sort("first_no")
+    )
+    # Tasks of other runs are numbered beyond ours, and in none of our batches.
+    return pl.concat(
+        [starts, parts.borrowed.select(pl.col("task_no").min().alias("first_no")).drop_nulls()],
+        how="diagonal",
     )
 
 

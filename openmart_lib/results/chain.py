@@ -14,6 +14,7 @@ import polars as pl
 
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import join
 from openmart_lib.results.columns import OWN_COLUMNS, TRIES, uploaded_names
@@ -78,24 +79,16 @@ def chain(ledger: Ledger, run_ids: Sequence[str]) -> pl.DataFrame:
     Raises:
         RunNotFoundError: If one of the runs does not exist.
         InputError: If the runs are not one chain.
+        LedgerError: If the rows of one of them are gone.
     """
-    steps = _in_order({run_id: queries.run_info(ledger, run_id) for run_id in dict.fromkeys(run_ids)})
-    frames = {run.run_id: join.results(ledger, run.run_id, "rows", contacts=False) for run in steps}
-    first = steps[0]
-    whole = frames[first.run_id]
-    roots = {first.run_id: whole.select("row", root=pl.coalesce("duplicate_of", "row"))}
-    found = [_found(whole, roots[first.run_id], 0)]
-    for step, run in enumerate(steps[1:], 1):
-        roots[run.run_id] = _roots(frames[run.run_id], run, roots)
-        found.append(_found(frames[run.run_id], roots[run.run_id], step))
-    tried = pl.concat(found)
-    best = tried.sort("root", "rank", "quality", "step").unique("root", keep="first")
-    tries = tried.group_by("root").agg(pl.col("step").n_unique().cast(pl.Int64).alias(TRIES))
-    rows = whole.select(*list(uploaded_names(first.columns).values()), *_OF_ROW)
+    tried = _tried(ledger, run_ids)
+    first = tried.steps[0]
+    tries = tried.found.group_by("root").agg(pl.col("step").n_unique().cast(pl.Int64).alias(TRIES))
+    rows = tried.frames[first.run_id].select(*list(uploaded_names(first.columns).values()), *_OF_ROW)
     own = [name for name in OWN_COLUMNS if name not in _OF_ROW]
     joined = (
         rows.with_columns(pl.coalesce("duplicate_of", "row").alias("root"))
-        .join(best.join(tries, on="root"), on="root", how="left", maintain_order="left")
+        .join(tried.best().join(tries, on="root"), on="root", how="left", maintain_order="left")
         .with_columns(
             pl.when(pl.col("outcome") == Outcome.DUPLICATE)
             .then("outcome")
@@ -105,6 +98,85 @@ def chain(ledger: Ledger, run_ids: Sequence[str]) -> pl.DataFrame:
     )
     uploaded = rows.columns[: -len(_OF_ROW)]
     return joined.select(*uploaded, *[name for name in OWN_COLUMNS if name in (*_OF_ROW, *own)], TRIES)
+
+
+def best_so_far(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Return for each row of a run the best that it or any other run of its chain found.
+
+    Runs whose personal data was deleted count for nothing here.
+
+    Returns:
+        One row per uploaded row of the run, in order: row, duplicate_of, result and all that was found, as
+        ``join.results`` gives them (the columns that are no uploaded ones and say nothing of the row itself);
+        ``in_work`` and ``in_doubt`` (Boolean): another answer for it is pending, or its fate is unknown.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+        LedgerError: If the run's rows are gone.
+    """
+    tried = _tried(ledger, _readable(ledger, run_id))
+    of_root = tried.found.group_by("root").agg(
+        (pl.col("result") == Outcome.PENDING).any().alias("in_work"),
+        (pl.col("result") == Outcome.UNKNOWN).any().alias("in_doubt"),
+    )
+    return (
+        tried.frames[run_id]
+        .select("row", "duplicate_of")
+        .join(tried.roots[run_id], on="row", maintain_order="left")
+        .join(tried.best(), on="root", how="left", maintain_order="left")
+        .join(of_root, on="root", how="left", maintain_order="left")
+        .drop("root")
+    )
+
+
+def readable_chain(ledger: Ledger, run_id: str) -> list[str]:
+    """Return ``runs_of_chain`` without those whose personal data was deleted; [] when the first one's was.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+    """
+    whole = runs_of_chain(ledger, run_id)
+    kept = [one for one in whole if erased_at(ledger, one) is None]
+    return kept if kept[:1] == whole[:1] else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What the runs of a chain found.
+
+    Attributes:
+        steps: The runs, each after the one its rows come from.
+        frames: Per run, its results in the shape ``rows``.
+        roots: Per run, one row per row of it: row, root (the first run's row that it comes from; null: none).
+        found: One row per row and run that tried it: root, rank, quality, step and all that was found.
+    """
+
+    steps: list[RunInfo]
+    frames: dict[str, pl.DataFrame]
+    roots: dict[str, pl.DataFrame]
+    found: pl.DataFrame
+
+    def best(self) -> pl.DataFrame:
+        """Return one row per root: the best that was found for it."""
+        ranked = self.found.sort("root", "rank", "quality", "step")
+        return ranked.unique("root", keep="first").drop("rank", "quality", "step")
+
+
+def _tried(ledger: Ledger, run_ids: Sequence[str]) -> _Tried:
+    steps = _in_order({run_id: queries.run_info(ledger, run_id) for run_id in dict.fromkeys(run_ids)})
+    frames = {run.run_id: join.results(ledger, run.run_id, "rows", contacts=False) for run in steps}
+    first = steps[0].run_id
+    roots = {first: frames[first].select("row", root=pl.coalesce("duplicate_of", "row"))}
+    for run in steps[1:]:
+        roots[run.run_id] = _roots(frames[run.run_id], run, roots)
+    found = [_found(frames[run.run_id], roots[run.run_id], step) for step, run in enumerate(steps)]
+    return _Tried(steps, frames, roots, pl.concat(found))
+
+
+def _readable(ledger: Ledger, run_id: str) -> list[str]:
+    """Return the runs that say something about a run's rows; alone where its first list is gone."""
+    whole = readable_chain(ledger, run_id)
+    return whole if run_id in whole else [run_id]
 
 
 def _in_order(runs: dict[str, RunInfo]) -> list[RunInfo]:

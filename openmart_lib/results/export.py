@@ -26,6 +26,7 @@ from openmart_lib.ledger.exports import note_export
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import crm, join, since
 from openmart_lib.results.files import HashedFile, whole_file
+from openmart_lib.results.withheld import withhold
 from openmart_lib.results.workbook import summary_sheet, write_workbook
 from openmart_lib.settings import SANDBOX
 
@@ -43,6 +44,7 @@ class ExportInfo:
     """A written file: ``lines`` of data in it, the uploaded ``rows`` they stand for, its SHA-256.
 
     ``noted``: whether the ledger could note it; a full disk there must not keep the results here.
+    ``withheld``: uploaded rows of which something is left out, as it is on a never-contact list.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class ExportInfo:
     rows: int
     sha256: str
     noted: bool = True
+    withheld: int = 0
 
 
 def export_run(
@@ -79,15 +82,16 @@ def export_run(
     """
     _check_ending(path)
     run = queries.run_info(ledger, run_id)  # before the rows: what becomes final meanwhile is no lie then
-    frame = _chosen(join.results(ledger, run_id, shape), outcomes, rows)
+    kept = withhold(ledger, _chosen(join.results(ledger, run_id, shape), outcomes, rows))
+    frame = kept.frame
     count = frame["row"].n_unique()
     sheet = None
     if path.suffix.lower() == ".xlsx":
-        only = _only_words(outcomes, rows)
+        only = f"{_only_words(outcomes, rows)} {kept.sentence()}".strip()
         sheet = summary_sheet(run, frame, shape=shape, rows=count, only=only)
     sha256 = write_frame(frame, path, csv=csv, summary=sheet, progress=progress)
     noted = _note(ledger, run, frame, sha256, kind=path.suffix[1:].lower(), shape=shape, rows=count)
-    return ExportInfo(path, frame.height, count, sha256, noted)
+    return ExportInfo(path, frame.height, count, sha256, noted, kept.rows)
 
 
 def export_preset(
@@ -118,7 +122,8 @@ def export_preset(
             f"There is no import file {preset!r} for this kind of run. Nothing was written. "
             f"Those that fit: {fitting}."
         )
-    frame = _chosen(join.results(ledger, run_id, "long"), outcomes, rows)
+    kept = withhold(ledger, _chosen(join.results(ledger, run_id, "long"), outcomes, rows))
+    frame = kept.frame
     parts = crm.split(frame, run, known[preset])
     written = parts.apart if apart else parts.ready
     sha256 = write_frame(written, path, csv="excel" if apart else "plain")
@@ -126,7 +131,7 @@ def export_preset(
     shape = "left out" if apart else "people"
     rows_of = frame["row"].n_unique()
     noted = _note(ledger, run, taken, sha256, kind=preset, shape=shape, rows=rows_of, of=written)
-    return ExportInfo(path, written.height, rows_of, sha256, noted)
+    return ExportInfo(path, written.height, rows_of, sha256, noted, kept.rows)
 
 
 def write_frame(

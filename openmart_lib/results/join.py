@@ -10,8 +10,10 @@ import polars as pl
 
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.ledger.reused import reused_from
 from openmart_lib.results import cache, records
 from openmart_lib.results.assembly import Form, Parts, assemble, strays
+from openmart_lib.results.borrowed import with_borrowed
 from openmart_lib.results.columns import OWN_COLUMNS, in_order, uploaded_names
 from openmart_lib.results.companies import best_of_companies
 from openmart_lib.results.quality import RANKING, Criterion
@@ -105,7 +107,7 @@ def read_parts(ledger: Ledger, run_id: str) -> Parts:
         LedgerError: If its uploaded rows are gone.
     """
     # Outcomes before answers: read the other way round, a row could say "matched" and show nothing.
-    return Parts(
+    own = Parts(
         info=queries.run_info(ledger, run_id),
         upload=queries.upload_rows(ledger, run_id).collect(),
         states=queries.row_states(ledger, run_id),
@@ -114,12 +116,15 @@ def read_parts(ledger: Ledger, run_id: str) -> Parts:
         lines=records.answer_lines(ledger, run_id),
         foreign=queries.foreign_tracking(ledger, run_id),
     )
+    return with_borrowed(ledger, run_id, own)
 
 
 def _of_run(ledger: Ledger, run_id: str, form: Form, keep_from: int) -> pl.LazyFrame:
     run = queries.run_info(ledger, run_id)
     build = partial(_build, ledger, run_id, form)
     if run.row_count < keep_from or run.outcomes[Outcome.PENDING] or run.planned_at is None:
+        return build().lazy()
+    if reused_from(ledger, run_id):  # kept here, data of another run would outlive its being deleted there
         return build().lazy()
     queries.upload_rows(ledger, run_id)  # erased: says so, whatever is left of derived files
     event, at = queries.last_event(ledger, run_id)

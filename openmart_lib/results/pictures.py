@@ -9,6 +9,7 @@ import polars as pl
 from openmart_lib.ledger import Outcome
 
 TIMES: Final = 60  # points in time of one picture
+TITLES_SHOWN: Final = 15
 MANY_RECORDS: Final = 10  # records of a company from which on they are counted together
 OVER_TIME_SCHEMA: Final[dict[str, Any]] = {
     "at": pl.Datetime("us", "UTC"),
@@ -94,11 +95,17 @@ def records_per_company(rows: pl.DataFrame) -> pl.DataFrame:
     return counts.select(many.otherwise(pl.col("n").cast(pl.String)).alias("records"), "companies")
 
 
-def top_titles(records: pl.DataFrame | pl.LazyFrame, *, most: int = 15) -> pl.DataFrame:
+def plain_title(column: str) -> pl.Expr:
+    """Return a title as ``top_titles`` compares it: without case, any blanks as one."""
+    return pl.col(column).str.to_lowercase().str.replace_all(r"\s+", " ")
+
+
+def top_titles(records: pl.DataFrame | pl.LazyFrame, *, most: int = TITLES_SHOWN) -> pl.DataFrame:
     """Return the titles found most often; spellings that differ in case and blanks only are one.
 
     Args:
-        records: One row per record with ``found_title``: ``records.scan_lines`` or the shape ``long``.
+        records: One row per record with ``found_title``: ``records.scan_lines``, the shape ``long``, or the
+            shape ``rows`` for the best record of each uploaded row.
         most: Titles at most.
 
     Returns:
@@ -107,9 +114,8 @@ def top_titles(records: pl.DataFrame | pl.LazyFrame, *, most: int = 15) -> pl.Da
     """
     spelled = records.lazy().select(pl.col("found_title").alias("title")).drop_nulls()
     counts = spelled.group_by("title").agg(pl.len().cast(pl.Int64).alias("records")).collect()
-    plain = pl.col("title").str.to_lowercase().str.replace_all(r"\s+", " ").alias("plain")
     return (
-        counts.with_columns(plain)
+        counts.with_columns(plain_title("title").alias("plain"))
         .sort("records", "title", descending=[True, False])
         .group_by("plain", maintain_order=True)
         .agg(pl.col("title").first(), pl.col("records").sum())

@@ -14,16 +14,19 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from openmart_lib.api.wire import Kind
+from openmart_lib.errors import InputError
+from openmart_lib.intake.overrides import Choice, Overrides
 from openmart_lib.intake.suffixes import psl_date
 from openmart_lib.ledger import Ledger, Outcome, queries
-from openmart_lib.ledger.balances import Balance, balance_after, balance_before
+from openmart_lib.ledger.balances import Balance
 from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.exports import Taken, exports_of
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.reconciling import SHARED, reconcile
 from openmart_lib.results.receipt_page import page
 from openmart_lib.settings import SANDBOX, Prices
 
-SHARED: Final = "Your team shares this balance, so the difference of two readings is a hint, not a bill."
+HINT: Final = f"{SHARED} The difference is a hint, not a bill."
 ESTIMATE: Final = "By price list: an estimate. Openmart's own bill counts."
 _ANSWERED: Final = (Outcome.MATCHED, Outcome.PARTIAL, Outcome.NO_MATCH)
 # A header is no data, unless the file had none and its first row was taken for one.
@@ -59,7 +62,8 @@ class Export:
 class Receipt:
     """All facts of a receipt, as JSON types; times are ISO 8601 UTC, amounts credits.
 
-    ``outcomes`` add up to ``uploaded_rows``; ``simulated``: nothing of it is real.
+    ``outcomes`` add up to ``uploaded_rows``; ``simulated``: nothing of it is real. ``decisions`` counts what
+    was decided against the rules of intake: classes of rows by their code, single rows by what was done.
     """
 
     run_id: str
@@ -78,6 +82,7 @@ class Receipt:
     mapping: dict[str, list[str]]
     options: dict[str, Any]
     rules: dict[str, str]
+    decisions: dict[str, str | int]
     tasks: int
     outcomes: dict[str, int]
     found: dict[str, int]
@@ -111,10 +116,11 @@ def read(ledger: Ledger, run_id: str, *, prices: Prices) -> Receipt:
         mapping={name: [_column(run, one) for one in columns] for name, columns in run.mapping.items()},
         options=_options(run),
         rules={"public_suffix_list": psl_date(), "openmart_desk": version("openmart-desk")},
+        decisions=_decisions(ledger, run_id),
         tasks=run.task_count,
         outcomes={str(outcome): n for outcome, n in run.outcomes.items() if n},
         found={name: n for name, n in run.found.items() if n},
-        credits=_credits(ledger, run, prices, batches["sent_at"].min()),
+        credits=_credits(ledger, run, prices),
         batches=[_batch(one) for one in batches.iter_rows(named=True)],
         exports=[_export(one) for one in exports_of(ledger, run_id)],
     )
@@ -130,18 +136,28 @@ def as_html(receipt: Receipt) -> str:
     return page(asdict(receipt))
 
 
-def _credits(ledger: Ledger, run: RunInfo, prices: Prices, first_sent: Any) -> dict[str, Any]:
-    before = after = None
-    if first_sent is not None:
-        before = balance_before(ledger, run.account_id, first_sent)
-        after = balance_after(ledger, run.account_id, run.finished_at) if run.finished_at else None
+def _decisions(ledger: Ledger, run_id: str) -> dict[str, str | int]:
+    try:
+        decided = Overrides.from_dict(queries.decisions(ledger, run_id))
+    except InputError:  # written by another version
+        return {}
+    done = {Choice.SEND: "sent anyway", Choice.DROP: "left out"}
+    classes = {f"all rows of the class {code}": done[choice] for code, choice in decided.classes.items()}
+    return classes | decided.counts()
+
+
+def _credits(ledger: Ledger, run: RunInfo, prices: Prices) -> dict[str, Any]:
+    books = reconcile(ledger, run)
     return {
         "at_most_as_shown": run.worst_credits,
         "for_what_was_found": 0.0 if run.made_elsewhere else _found_credits(run, prices),
         "how": "Another tool submitted it." if run.made_elsewhere else ESTIMATE,
-        "balance_before": _balance(before),
-        "balance_after": _balance(after),
-        "about_balances": SHARED,
+        "balance_before": _balance(books.before),
+        "balance_after": _balance(books.after),
+        "balance_after_is_of_the_end": books.ended,
+        **books.as_json(),
+        "about_difference": books.verdict(),
+        "about_balances": HINT,
     }
 
 

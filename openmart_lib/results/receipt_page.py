@@ -34,6 +34,7 @@ def page(receipt: Mapping[str, Any]) -> str:
         _marks(receipt),
         _section("Run", _facts(_run_facts(receipt))),
         _section("Rules and options", _facts(_rule_facts(receipt))),
+        _section("Decided against the rules", _facts(receipt["decisions"].items())),
         _section("Rows", _counts(receipt["outcomes"], "uploaded rows", receipt["uploaded_rows"])),
         _section("Found", _facts((name.replace("_", " "), n) for name, n in receipt["found"].items())),
         _section("Credits", _credits(receipt["credits"])),
@@ -102,19 +103,42 @@ def _rule_facts(receipt: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _credits(credits: Mapping[str, Any]) -> str:
+    counted = credits["spent_by_our_count"]
+    spent = credits["for_what_was_found"] if counted is None else counted
     facts: list[tuple[str, Any]] = [
-        ("At most, as shown before submitting", f"{credits['at_most_as_shown']:,.0f}"),
-        ("For what was found, about", f"{credits['for_what_was_found']:,.0f}"),
+        ("Expected, as shown before submitting", _amount(credits["expected"])),
+        ("At most, as shown before submitting", _amount(credits["at_most_as_shown"])),
+        ("Spent by our own counting, about", _amount(spent)),
+        ("In doubt, at most", _amount(credits["in_doubt"] or None)),
+        ("Balance before", _reading(credits["balance_before"])),
+        (_after_words(credits), _reading(credits["balance_after"])),
+        ("Difference", _difference(credits)),
     ]
-    for name in ("before", "after"):
-        seen = credits[f"balance_{name}"]
-        if seen is None:
-            facts.append((f"Balance {name}", "not read"))
-        else:
-            amount = "not metered" if seen["credits"] is None else f"{seen['credits']:,.0f}"
-            facts.append((f"Balance {name}", f"{amount} (read {seen['at']})"))
-    notes = f'<p class="note">{escape(credits["how"])} {escape(credits["about_balances"])}</p>'
-    return _facts(facts) + notes
+    said = (credits["how"], credits["about_difference"], credits["about_balances"])
+    return _facts(facts) + f'<p class="note">{escape(" ".join(one for one in said if one))}</p>'
+
+
+def _amount(credits: float | None) -> str | None:
+    return None if credits is None else f"{credits:,.0f}"
+
+
+def _reading(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return "not read"
+    amount = "not metered" if seen["credits"] is None else f"{seen['credits']:,.0f}"
+    return f"{amount} (read {seen['at']})"
+
+
+def _after_words(credits: Mapping[str, Any]) -> str:
+    read = credits["balance_after"] is not None
+    return "Balance so far" if read and not credits["balance_after_is_of_the_end"] else "Balance after"
+
+
+def _difference(credits: Mapping[str, Any]) -> str | None:
+    fewer = credits["balance_difference"]
+    if fewer is None:
+        return None
+    return "none" if not fewer else f"{abs(fewer):,.0f} {'fewer' if fewer > 0 else 'more'}"
 
 
 def _counts(counts: Mapping[str, int], total_name: str, total: int) -> str:

@@ -88,13 +88,14 @@ def summary(
     """
     info = queries.run_info(ledger, run_id)
     rows = join.results(ledger, run_id, contacts=False) if frame is None else frame
-    found = (
-        scan_lines(ledger, run_id)
-        .filter(pl.col("record_no").is_not_null())
-        .select("found_email", "found_phone")
-        .collect()
+    of_records = scan_lines(ledger, run_id).filter(pl.col("record_no").is_not_null())
+    found = of_records.select(
+        pl.len().alias("records"),
+        pl.col("found_email").count().alias("emails"),
+        pl.col("found_phone").count().alias("phones"),
     )
-    credits = estimated_credits(rows, found, info.kind, prices or Prices())
+    records, emails, phones = found.collect().row(0)  # counted where they lie: a large run has millions
+    credits = estimated_credits(rows, info.kind, prices or Prices(), emails=emails, phones=phones)
     with_email = info.found["rows_with_email"]
     return Summary(
         row_count=info.row_count,
@@ -103,7 +104,7 @@ def summary(
         rows_with_email=with_email,
         rows_with_verified_email=info.found["rows_with_verified_email"],
         rows_with_phone=info.found["rows_with_phone"],
-        records=found.height,
+        records=records,
         credits=credits,
         credits_per_row_with_email=credits / with_email if with_email else None,
     )
@@ -185,17 +186,17 @@ def match_rate(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     )
 
 
-def estimated_credits(rows: pl.DataFrame, found: pl.DataFrame, kind: Kind, prices: Prices) -> float:
+def estimated_credits(rows: pl.DataFrame, kind: Kind, prices: Prices, *, emails: int, phones: int) -> float:
     """Return about how many credits the found values cost.
 
     Args:
         rows: ``join.results`` in the shape ``rows``.
-        found: ``records.records``: what could not be given to a row was paid too.
+        emails: Emails (or mailboxes) of all records: what could not be given to a row was paid too.
+        phones: Records with a phone.
     """
     if kind is Kind.FIND_TECH:  # paid per check, whatever it finds
         own = rows.filter(pl.col("outcome") != Outcome.DUPLICATE)
         return prices.technology * own.filter(pl.col("result").is_in(_ANSWERED)).height
-    emails = found["found_email"].count()
     if kind is Kind.LOOKUP_BUSINESS_EMAIL:
         return prices.mailbox * emails
-    return prices.email * emails + prices.phone * found["found_phone"].count()
+    return prices.email * emails + prices.phone * phones

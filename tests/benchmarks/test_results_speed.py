@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -23,6 +24,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.results import pictures, summary
 from openmart_lib.results.assembly import Parts, assemble
 from openmart_lib.results.explore import Explorer, Query
+from openmart_lib.results.facets import facet_frame
 from openmart_lib.results.flatten import flatten
 from openmart_lib.results.records import flatten_answers
 
@@ -174,11 +176,14 @@ def test_all_pictures_together_beside_pandas(parts: Parts, rows: pl.DataFrame) -
 
 
 def test_a_filter_change_and_a_page_change(rows: pl.DataFrame) -> None:
-    explorer = Explorer(rows)
+    told = facet_frame(rows, Kind.FIND_PEOPLE, {"domain": ["website"], "country": ["country"]})
+    best("what can be filtered by", lambda: facet_frame(rows, Kind.FIND_PEOPLE, {}))
+    best("all facets", lambda: [Explorer(rows, told).facet(name) for name in told.columns])
+    explorer = Explorer(rows, told)
     best("the first search puts its text together", lambda: explorer.matching(Query(text="firm-1")), times=1)
     filters = {
         "outcome": Query(values={"outcome": ["matched"]}),
-        "two facets": Query(values={"outcome": ["matched"], "country": ["land 7", "land 8"]}),
+        "two facets": Query(values={"outcome": ["matched"], "is.country": ["land 7", "land 8"]}),
         "text": Query(text="firm-123"),
         "text and facet": Query(text="first77 last1", values={"outcome": ["matched", "partial"]}),
         "sorted by an uploaded column": Query(sort="company", descending=True),
@@ -188,11 +193,15 @@ def test_a_filter_change_and_a_page_change(rows: pl.DataFrame) -> None:
         best(f"the first sort by {column}", lambda by=column: explorer.matching(Query(sort=by)), times=1)
     for name, query in filters.items():
         taken = []
-        for _ in range(7):
+        for turn in range(7):
+            # Something else each time: an answer that is remembered would tell nothing.
+            fresh = replace(query, values={**query.values, "size": [f"{turn} people", "0 people"]})
             began = time.perf_counter()
-            explorer.page(explorer.matching(query), 1)
+            explorer.page(explorer.matching(fresh), 1)
+            for facet in told.columns:
+                explorer.facet(facet, fresh)
             taken.append(time.perf_counter() - began)
-        say(f"filter change, {name} (goal 300 ms)", f"{1000 * median(taken):.0f} ms")
+        say(f"filter change with all facets, {name} (goal 300 ms)", f"{1000 * median(taken):.0f} ms")
     places = explorer.matching(filters["outcome"])
     taken = []
     for number in range(1, 200, 13):
@@ -200,11 +209,6 @@ def test_a_filter_change_and_a_page_change(rows: pl.DataFrame) -> None:
         page = explorer.page(places, number)
         taken.append(time.perf_counter() - began)
     say("page change (goal 100 ms)", f"{1000 * median(taken):.1f} ms")
-    best(
-        "all facets",
-        lambda: [explorer.facet(name) for name in (*explorer.facet_columns(), "outcome", "title_fit")],
-    )
-
     assert page.height == min(100, max(0, len(places) - 100 * (number - 1)))
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from openmart_lib.api.wire import Kind, TaskAnswer
 from openmart_lib.intake.options import RunOptions
+from openmart_lib.intake.overrides import NO_OVERRIDES, Overrides
 from openmart_lib.intake.tasks import plan_tasks
 from openmart_lib.ledger import Ledger, queries
 from openmart_lib.ledger.answers import store_answers
@@ -38,6 +39,7 @@ class Story:
         tasks_per_batch: int = 2,
         content: str = "content",
         upload_format: dict[str, Any] | None = None,
+        overrides: Overrides = NO_OVERRIDES,
     ) -> None:
         self.time = NOW
         self.kind = kind
@@ -49,7 +51,7 @@ class Story:
         )
         options = options or RunOptions(title="Owner", max_k=3, info_access=("EMAIL", "PHONE"))
         mapping = mapping or {"domain": ["website"]}
-        plan = plan_tasks(numbered, mapping, kind, options)
+        plan = plan_tasks(numbered, mapping, kind, options, overrides=overrides)
         new = NewRun(
             name=name,
             kind=kind,
@@ -68,6 +70,7 @@ class Story:
             key_fingerprint="fingerprint",
             key_last4="abcd",
             tasks_per_batch=tasks_per_batch,
+            decisions=overrides.to_dict() if overrides else None,
         )
         self.run_id = plan_run(self.ledger, new)
         self._fetched = 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmart_lib.results.explore import MAX_VALUES, Explorer, Query
+from openmart_lib.results.explore import MAX_KEPT, Explorer, Query
 
 FRAME = pl.DataFrame(
     {
@@ -72,15 +72,16 @@ def test_a_facet_counts_under_all_filters_but_its_own() -> None:
     assert explorer.facet("found_email_verified").rows() == [(None, 3), ("false", 1), ("true", 1)]
 
 
-def test_facets_are_the_uploaded_columns_with_few_values() -> None:
-    many = pl.DataFrame({"id": range(MAX_VALUES + 1)}).select(
-        pl.col("id").cast(pl.String),
-        pl.lit("same").alias("all"),
-        (pl.col("id") % 3).cast(pl.String).alias("size"),
-    )
+def test_the_same_question_is_answered_once_and_only_the_newest_are_kept() -> None:
+    explorer = Explorer(FRAME)
+    first = explorer.matching(Query(values={"land": ["DE", "US"]}, text="Beta"))
 
-    assert Explorer(many.with_columns(outcome=pl.lit("matched"))).facet_columns() == ["size"]
-    assert Explorer(FRAME.select("outcome")).facet_columns() == []
+    assert explorer.matching(Query(values={"land": ["US", "DE"], "id": []}, text=" beta")) is first
+    for number in range(MAX_KEPT):
+        explorer.matching(Query(text=str(number)))
+    again = explorer.matching(Query(values={"land": ["DE", "US"]}, text="beta"))
+    assert again is not first
+    assert again.to_list() == first.to_list()
 
 
 cells = st.none() | st.sampled_from(["a", "b", "Ab", "ba c"])

@@ -14,6 +14,7 @@ from results_story import NOW, Story, companies, person
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.intake.options import RunOptions
+from openmart_lib.intake.overrides import Choice, Overrides
 from openmart_lib.intake.suffixes import psl_date
 from openmart_lib.ledger import queries
 from openmart_lib.ledger.answers import finish_if_complete
@@ -151,6 +152,27 @@ def test_it_stays_the_same_after_erasing_but_for_the_word_that_it_was_done(story
     assert after.erased_at == "2025-10-09T08:55:25Z"
     assert replace(after, erased_at=None, written_at=before.written_at) == before
     assert "Personal data deleted 2025-10-09T08:55:25Z" in Page(receipt.as_html(after)).text
+
+
+def test_it_counts_what_was_decided_against_the_rules_and_quotes_no_cell(tmp_path: Path) -> None:
+    decided = (
+        Overrides()
+        .with_class("free_mail", Choice.SEND)
+        .with_rows([2, 3], Choice.DROP)
+        .with_edit(1, "domain", "ada@acme.com")
+    )
+    story = Story(tmp_path, companies("acme.com", "beta.com", "gamma.fr"), overrides=decided)
+
+    told = made(story)
+
+    assert told.decisions == {
+        "all rows of the class free_mail": "sent anyway",
+        "website or domain corrected": 1,
+        "rows left out": 2,
+    }
+    page = receipt.as_html(told)
+    assert "rows left out" in Page(page).text
+    assert "ada@" not in page + receipt.as_json(told)
 
 
 def test_a_header_that_is_somebody_becomes_its_place(tmp_path: Path) -> None:

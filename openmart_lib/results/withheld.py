@@ -1,0 +1,78 @@
+"""What is not written into files: whatever was found about somebody on a never-contact list.
+
+Rows in = rows out: a line stays with its uploaded cells, what was found is blank, and its reason says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from openmart_lib.api.wire import Kind
+from openmart_lib.intake import never
+from openmart_lib.ledger import Ledger
+from openmart_lib.results.columns import DERIVED_COLUMNS, MAX_CONTACTS, contact_columns
+from openmart_lib.results.flatten import FOUND_SCHEMA
+from openmart_lib.suppression import Lists, listed_people, lists_of
+
+LEFT_OUT: Final = "left out: on your never-contact list"
+SOME_LEFT_OUT: Final = "some contacts are left out: on your never-contact list"
+_OF_BEST: Final = (*FOUND_SCHEMA, *DERIVED_COLUMNS, "record_no")  # of the record that a line shows
+_NUMBERED: Final = frozenset(contact_columns(Kind, MAX_CONTACTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Results without what is on a never-contact list, and from how many uploaded ``rows`` it is gone."""
+
+    frame: pl.DataFrame
+    rows: int
+
+    def sentence(self) -> str:
+        """Say how many rows are concerned; "" for none."""
+        return f"{self.rows:,} {'row' if self.rows == 1 else 'rows'} {LEFT_OUT}." if self.rows else ""
+
+
+def withhold(ledger: Ledger, frame: pl.DataFrame) -> Withheld:
+    """Blank what was found about anybody on a never-contact list; every line and uploaded cell stays.
+
+    Args:
+        frame: ``join.results`` in any shape, of one or several runs, or a part of its lines.
+
+    Raises:
+        LedgerError: If the lists cannot be read: then nothing may be written.
+    """
+    lists = lists_of(ledger)
+    if not lists or frame.is_empty():
+        return Withheld(frame, 0)
+    found = frame["record_count"] > 0
+    company = lists.has(never.DOMAIN, never.domains(frame["domain"]))
+    best = (company | _listed(lists, frame, "found_")) & found
+    gone = best
+    for number in range(1, MAX_CONTACTS + 1):
+        names = [name for name in frame.columns if name in _NUMBERED and name.split("_")[1] == str(number)]
+        if not names:
+            break
+        hit = (company | _listed(lists, frame, f"contact_{number}_")) & found
+        frame, gone = _blank(frame, hit, names), gone | hit
+    frame = _blank(frame, best, [name for name in _OF_BEST if name in frame.columns])
+    reason = pl.when(best).then(pl.lit(LEFT_OUT)).when(gone).then(pl.lit(SOME_LEFT_OUT))
+    told = frame.with_columns(pl.coalesce(reason, "outcome_reason").alias("outcome_reason"))
+    return Withheld(told, told.filter(gone).select("row", "run_name").n_unique())
+
+
+def _listed(lists: Lists, frame: pl.DataFrame, prefix: str) -> pl.Series:
+    """Return in which lines a person or mailbox is listed: by email, its company, profile or name."""
+    hit = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+    if f"{prefix}email" in frame.columns:
+        addresses = never.emails(frame[f"{prefix}email"])
+        hit = lists.has(never.EMAIL, addresses) | lists.has(never.DOMAIN, never.hosts(addresses))
+    if f"{prefix}linkedin_url" in frame.columns:
+        hit = hit | listed_people(lists, frame, prefix, frame["domain"])
+    return hit
+
+
+def _blank(frame: pl.DataFrame, where: pl.Series, names: list[str]) -> pl.DataFrame:
+    return frame.with_columns(pl.when(~where).then(pl.col(name)).alias(name) for name in names)

@@ -1,0 +1,66 @@
+"""Results in a real browser: what no other test can do, a click on a bar and a tick beside a row."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PATIENCE_MS, DashboardServer, settled
+
+pytestmark = pytest.mark.browser
+
+
+def count(page: Page) -> str:
+    """The line above the table that says how many rows are shown."""
+    return page.get_by_text(re.compile("tick a row to read its story below")).inner_text()
+
+
+def click_in_first_chart(page: Page, across: float) -> None:
+    """Click in the outcome bar, so far from its left end (0 to 1), and wait for the answer."""
+    page.wait_for_timeout(800)  # the chart draws itself after the script
+    box = page.get_by_test_id("stVegaLiteChart").first.bounding_box()
+    assert box is not None
+    before = page.url
+    page.mouse.click(box["x"] + across * box["width"], box["y"] + box["height"] / 2)
+    page.wait_for_url(lambda url: url != before, timeout=PATIENCE_MS)
+    settled(page)
+
+
+def test_a_click_on_the_outcome_bar_filters_the_table_and_a_second_one_shows_all(
+    page: Page, finished_run: DashboardServer
+) -> None:
+    page.goto(f"{finished_run.url}/results")
+    settled(page)
+    everything = count(page)
+
+    click_in_first_chart(page, 0.05)
+    expect(page.get_by_role("button", name=re.compile("^Outcome: "))).to_be_visible()
+    assert "outcome=" in page.url
+    assert " of " in count(page)
+
+    click_in_first_chart(page, 0.05)
+    expect(page.get_by_role("button", name=re.compile("^Outcome: "))).to_have_count(0)
+    assert count(page) == everything
+
+
+def test_ticking_a_row_opens_its_story_and_a_reload_shows_it_again(
+    page: Page, finished_run: DashboardServer
+) -> None:
+    page.goto(f"{finished_run.url}/results")
+    settled(page)
+    page.wait_for_timeout(800)
+    grid = page.get_by_test_id("stDataFrame").first
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    assert box is not None
+
+    page.mouse.click(box["x"] + 16, box["y"] + 38 + 35 + 17)
+
+    story = page.get_by_role("heading", name=re.compile(r"^row 2 \(line 3 in your file\)"))
+    expect(story).to_be_visible()
+    assert "row=2" in page.url
+    page.reload()
+    settled(page)
+    expect(story).to_be_visible()

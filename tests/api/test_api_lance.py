@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from api_examples import LANCE_TASK
@@ -11,6 +14,8 @@ from raw_server import RawServer, reply, reset
 
 from openmart_lib import errors
 from openmart_lib.api import LanceClient, validate_lance_query
+from openmart_lib.api.lance_states import triples
+from openmart_lib.api.wire import LanceEntityType, LanceField
 
 Connect = Callable[..., LanceClient]
 Serve = Callable[..., RawServer]
@@ -130,3 +135,174 @@ def test_a_query_has_1_to_200_tasks(count: int) -> None:
         validate_lance_query([LANCE_TASK] * count)
 
     validate_lance_query([LANCE_TASK] * 200)
+
+
+# any number of triples -------------------------------------------------------------------------------------
+
+
+def ids(count: int) -> list[str]:
+    return [f"3f2b8c1e-5a77-4d1c-9e55-{number:012x}" for number in range(count)]
+
+
+class Lance:
+    """A server that answers each query by what is in it."""
+
+    def __init__(self, answer: Callable[[list[dict[str, str]]], Any]) -> None:
+        self.queries: list[list[dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                tasks = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["tasks"]
+                outer.queries.append(tasks)
+                status, body = answer(tasks)
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self._thread = threading.Thread(target=lambda: self.server.serve_forever(poll_interval=0.02))
+        self._thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def lance() -> Iterator[Callable[..., Lance]]:
+    started: list[Lance] = []
+
+    def start(answer: Callable[[list[dict[str, str]]], Any]) -> Lance:
+        started.append(Lance(answer))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def every_second(tasks: list[dict[str, str]]) -> tuple[int, list[dict[str, Any]]]:
+    """Records of every second entity, not in the order of the request."""
+    even = [task for task in tasks if int(task["entityId"][-1], 16) % 2 == 0]
+    return 200, [{**task, "status": "finished", "dataFound": True} for task in even][::-1]
+
+
+def test_any_number_is_asked_in_queries_of_200_and_duplicates_once(
+    lance: Callable[..., Lance], connect_lance: Connect
+) -> None:
+    server = lance(every_second)
+    wanted = triples([*ids(1_000), *(one.upper() for one in ids(1_000))], [LanceField.EMAILS])
+
+    known = connect_lance(server.url).query_all([*wanted, *wanted])
+
+    assert sorted(map(len, server.queries)) == [200] * 5
+    assert {one.entity_id for one in known} == {one for one in ids(1_000) if int(one[-1], 16) % 2 == 0}
+
+
+def test_answers_are_joined_on_id_type_and_field_whatever_their_order(
+    lance: Callable[..., Lance], connect_lance: Connect
+) -> None:
+    def shuffled(tasks: list[dict[str, str]]) -> tuple[int, list[dict[str, Any]]]:
+        said = [
+            {**task, "entityId": task["entityId"].upper(), "status": f"{task['field']} {task['entityType']}"}
+            for task in tasks
+        ]
+        return 200, [{"entityId": "else", "field": "emails", "status": "finished"}, *said[::-1]]
+
+    server = lance(shuffled)
+    wanted = [one for kind in LanceEntityType for one in triples(ids(30), LanceField, kind)]
+
+    known = connect_lance(server.url).query_all(wanted)
+
+    assert list(map(len, server.queries)) == [180]
+    assert set(known) == set(wanted)
+    assert all(record["status"] == f"{one.field} {one.entity_type}" for one, record in known.items())
+
+
+@pytest.mark.parametrize("asked", [["person"], ["company"], ["person", "company"]])
+def test_a_record_without_a_type_is_a_persons_unless_only_the_company_was_asked_about(
+    asked: list[str], lance: Callable[..., Lance], connect_lance: Connect
+) -> None:
+    server = lance(
+        lambda tasks: (200, [{"entityId": ids(1)[0], "field": "emails", "entityType": None, "status": "x"}])
+    )
+    wanted = [one for kind in asked for one in triples(ids(1), [LanceField.EMAILS], kind)]
+
+    known = connect_lance(server.url).query_all(wanted)
+
+    assert [one.entity_type for one in known] == [asked[0]]
+
+
+def test_the_progress_of_many_queries_is_told(lance: Callable[..., Lance], connect_lance: Connect) -> None:
+    told: list[tuple[int, int]] = []
+    wanted = triples(ids(450), [LanceField.PHONES])
+
+    connect_lance(lance(every_second).url).query_all(
+        wanted, connections=1, progress=lambda done, of: told.append((done, of))
+    )
+
+    assert told == [(200, 450), (400, 450), (450, 450)]
+
+
+def test_a_query_of_many_is_tried_again_as_the_read_it_is(
+    lance: Callable[..., Lance], connect_lance: Connect, waits: list[float]
+) -> None:
+    failures = iter([True, True])
+    server = lance(
+        lambda tasks: (503, {"code": "INTERNAL_ERROR"}) if next(failures, False) else every_second(tasks)
+    )
+
+    known = connect_lance(server.url).query_all(triples(ids(600), [LanceField.EMAILS]))
+
+    assert (len(known), len(server.queries), len(waits)) == (300, 5, 2)
+
+
+def test_one_query_that_fails_for_good_fails_all_and_ends_the_asking(
+    lance: Callable[..., Lance], connect_lance: Connect
+) -> None:
+    server = lance(lambda tasks: (401, {"code": "UNAUTHORIZED"}))
+
+    with pytest.raises(errors.AuthError, match="LANCE_TOKEN"):
+        connect_lance(server.url).query_all(triples(ids(20_000), [LanceField.EMAILS]), connections=2)
+
+    assert len(server.queries) < 20
+
+
+def test_query_each_gives_the_others_although_one_fails(
+    lance: Callable[..., Lance], connect_lance: Connect
+) -> None:
+    bad = ids(1)[0]
+    server = lance(
+        lambda tasks: (
+            (400, {"code": "VALIDATION_ERROR"})
+            if any(task["entityId"] == bad for task in tasks)
+            else every_second(tasks)
+        )
+    )
+
+    answers = list(connect_lance(server.url).query_each(triples(ids(800), [LanceField.EMAILS])))
+
+    assert sorted(answer.error is None for answer in answers) == [False, True, True, True]
+    assert {one for answer in answers for one in answer.asked} == set(triples(ids(800), [LanceField.EMAILS]))
+
+
+def test_an_id_that_is_no_uuid_is_said_before_anything_is_sent(
+    lance: Callable[..., Lance], connect_lance: Connect
+) -> None:
+    server = lance(every_second)
+
+    with pytest.raises(errors.InputError, match="entityId must be a UUID"):
+        connect_lance(server.url).query_all(triples([*ids(300), "x"], [LanceField.EMAILS]))
+
+    assert server.queries == []

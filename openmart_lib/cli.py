@@ -17,7 +17,7 @@ from typing import Final
 
 import typer
 
-from openmart_lib.commands import attach, check, controls, files, runs, services
+from openmart_lib.commands import again, attach, check, controls, files, lance, runs, services, suppress
 from openmart_lib.commands.exits import EXIT_CODES, NO_RUN, USAGE
 from openmart_lib.console import Console, one_line
 from openmart_lib.errors import InputError, OpenmartError, RunExistsError, RunNotFoundError
@@ -27,14 +27,17 @@ __all__ = ["EXIT_CODES", "USAGE", "app", "execute", "main"]
 # What can be typed, in the order that the help shows; a new command is one line here.
 COMMANDS: Final = (
     runs.run,
+    again.again,
     check.check,
     runs.status,
     controls.resume,
     controls.pause,
     controls.cancel,
     attach.attach,
+    lance.lance,
     files.export,
     files.erase,
+    suppress.suppress,
     files.backup,
     files.restore,
     services.worker,

@@ -54,13 +54,13 @@ class Console:
         self.say(f"{rows} ({counts}): {tasks} in {batches}.")
         self.say(cost_words(prepared.estimate, simulated=simulated))
 
-    def say_dry_run(self, prepared: Prepared) -> None:
-        """Show the first task, and say that this was all."""
+    def say_dry_run(self, prepared: Prepared, money: dict[str, Any]) -> None:
+        """Show the first task, and say that this was all; ``money`` goes into the object as it is."""
         self.say("The first task, as it would be sent (a tracking_id is added):")
         for line in json.dumps(prepared.first_task, indent=2, ensure_ascii=False).splitlines():
             self.say(line)
         self.say("Dry run: nothing was written and nothing was sent.")
-        self.result(_planned_values(prepared))
+        self.result(_planned_values(prepared) | money)
 
 
 def one_line(text: str) -> str:

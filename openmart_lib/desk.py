@@ -6,7 +6,6 @@ import secrets
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -20,8 +19,12 @@ from openmart_lib.engine import Supervisor
 from openmart_lib.engine.clients import key_fingerprint, key_last4
 from openmart_lib.errors import RunExistsError
 from openmart_lib.intake.files import Upload, upload_from_frame
+from openmart_lib.intake.overrides import Overrides
+from openmart_lib.intake.reading import rejected_cells
 from openmart_lib.intake.tasks import RunOptions, rejects_frame
 from openmart_lib.ledger import Ledger, Outcome, open_ledger, queries
+from openmart_lib.ledger.limits import set_limit
+from openmart_lib.ledger.pilots import send_rest
 from openmart_lib.ledger.runs import CancelCount, adopt_run, cancel_run, pause_run, resume_run
 from openmart_lib.report import Report, look, look_at_all
 from openmart_lib.results import export, join
@@ -80,6 +83,9 @@ class Desk:
         again: bool = False,
         company_name_from_domain: bool = False,
         people_per_task: int = 1,
+        max_credits: float | None = None,
+        pilot: int = 0,
+        reuse: int = 0,
         **more: Any,
     ) -> Run:
         """Submit a list; **on the real API this spends credits**. Return its run at once.
@@ -99,6 +105,8 @@ class Desk:
             name: The run's name; default: the file's.
             company_name_from_domain: Where lookup_business_email has no company name, use the domain's word.
             people_per_task: People of one company per lookup_people task, 1-8. 1 is safest.
+            max_credits: Spend at most so many; default: the most that the list can cost.
+            pilot: Send so many random rows first; ``Run.resume`` sends the rest. 0: all at once.
             more: Further fields of ``RunOptions``, such as ``country`` (the same for all rows) or
                 ``first_rows``.
 
@@ -117,12 +125,21 @@ class Desk:
         options = RunOptions.from_dict(given | more)
         columns = full_mapping(upload, wanted, mapping or {})
         prepared = submission.prepare(upload, columns, wanted, options, settings=self.settings)
+        if reuse:
+            prepared, _ = submission.with_reuse(self.ledger, self.settings, prepared, days=reuse)
         token = f"desk-{prepared.content_key}"
         if again:
             token += f"-{secrets.token_hex(8)}"
         try:
             run_id = submission.confirm(
-                self.ledger, self.settings, prepared, name=name or "", confirm_token=token, again=again
+                self.ledger,
+                self.settings,
+                prepared,
+                name=name or "",
+                confirm_token=token,
+                again=again,
+                spend_at_most=max_credits,
+                pilot_rows=pilot,
             )
         except RunExistsError as earlier:
             run_id = earlier.run_id
@@ -181,7 +198,7 @@ class Desk:
         Columns: run_id, name, kind, state, standing (String); rows, final_rows and one column per outcome
         (Int64, rows); credits_at_most (Float64); created_at (Datetime, UTC); pause_reason (String).
         """
-        lines = [_line(report) for report in look_at_all(self.ledger, self.settings)]
+        lines = [report.as_line() for report in look_at_all(self.ledger, self.settings)]
         return pl.DataFrame(lines, schema=_RUNS_SCHEMA, orient="row")
 
     def results(
@@ -298,10 +315,15 @@ class Run:
     def rejects(self) -> pl.DataFrame:
         """Return one row per uploaded row that could not be sent: its columns, then where it is and why.
 
-        Our columns: row, file_line (UInt32), intake_code, intake_reason (String).
+        Our columns: row, file_line (UInt32), intake_code, intake_reason, intake_suggestion, intake_list
+        (String): the same file as Submit gives and ``openmart run --rejects`` writes. Corrected, it can be
+        dropped on Submit: its rows find this list again.
         """
-        upload = queries.upload_rows(self._desk.ledger, self.id).collect()
-        return rejects_frame(upload, queries.row_states(self._desk.ledger, self.id))
+        ledger, run = self._desk.ledger, queries.run_info(self._desk.ledger, self.id)
+        upload, rows = queries.upload_rows(ledger, self.id).collect(), queries.row_states(ledger, self.id)
+        decided = Overrides.from_dict(queries.decisions(ledger, self.id))
+        cells = None if run.made_elsewhere else rejected_cells(upload, rows, run.mapping, run.kind, decided)
+        return rejects_frame(upload, rows, cells=cells, sha256=run.upload_sha256)
 
     def export(
         self,
@@ -328,12 +350,16 @@ class Run:
         """Send no further batches; what is with Openmart goes on and is collected."""
         pause_run(self._desk.ledger, self.id)
 
-    def resume(self) -> None:
-        """Go on: end a pause or a hold, and send what is left with the present key.
+    def resume(self, *, max_credits: float | None = None) -> None:
+        """Go on: end a pause or a hold, and send what is left with the present key, also after a pilot.
 
-        The worker sends it: of this desk once ``wait`` is called, or of the dashboard.
+        The worker sends it: of this desk once ``wait`` is called, or of the dashboard. ``max_credits`` is
+        what the run may cost at most from now on.
         """
-        if self.report().run.other_key:
+        report = self.report()
+        if max_credits is not None:
+            set_limit(self._desk.ledger, self.id, max_credits)
+        if report.run.other_key:
             adopt_run(
                 self._desk.ledger,
                 self.id,
@@ -341,6 +367,8 @@ class Run:
                 key_last4=key_last4(self._desk.settings),
             )
         resume_run(self._desk.ledger, self.id)
+        if report.pilot is not None and report.pilot.over:
+            send_rest(self._desk.ledger, self.id)
 
     def cancel(self) -> CancelCount:
         """Cancel what was not sent; what is with Openmart cannot be recalled and will be collected."""
@@ -354,23 +382,6 @@ def _upload(data: pl.DataFrame | Path | str, name: str | None) -> Upload:
     if isinstance(data, pl.DataFrame):
         return upload_from_frame(data, name or "notebook")
     return read_list(Path(data))
-
-
-def _line(report: Report) -> dict[str, Any]:
-    run = report.run
-    return {
-        "run_id": run.run_id,
-        "name": run.name,
-        "kind": str(run.kind),
-        "state": str(run.state),
-        "standing": str(report.standing),
-        "rows": run.row_count,
-        "final_rows": run.final_rows,
-        **{str(outcome): n for outcome, n in run.outcomes.items()},
-        "credits_at_most": run.worst_credits,
-        "created_at": datetime.fromtimestamp(run.created_at, UTC),
-        "pause_reason": run.pause_reason,
-    }
 
 
 _RUNS_SCHEMA: Final[dict[str, Any]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -15,7 +15,9 @@ from typing import Any, Final
 from openmart_lib.engine.clients import key_fingerprint
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.accounts import AccountInfo
+from openmart_lib.ledger.money import Money, money, moneys
 from openmart_lib.ledger.overview import HOLD_WORDS, RunInfo, run_info, runs
+from openmart_lib.ledger.pilots import Pilot, pilot
 from openmart_lib.ledger.queries import accounts
 from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
 from openmart_lib.settings import Settings
@@ -34,11 +36,19 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run at one moment. ``note`` says what holds it up, "" when nothing does."""
+    """A run at one moment.
+
+    Attributes:
+        note: What holds it up, "" when nothing does.
+        money: What it may cost and what came back, where that is known.
+        pilot: What its pilot shows, while the rest of its rows waits for a decision about it.
+    """
 
     run: RunInfo
     standing: Standing
     note: str
+    money: Money | None = None
+    pilot: Pilot | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``openmart status --json`` prints; times are ISO 8601 UTC."""
@@ -66,8 +76,27 @@ class Report:
             "stalled_batches": run.stalled_batches,
             "found": dict(run.found),
             "credits_at_most": run.worst_credits,
+            "credits": self.money.as_json() if self.money else None,
+            "pilot": asdict(self.pilot) if self.pilot else None,
             "created_at": _iso(run.created_at),
             "finished_at": _iso(run.finished_at),
+        }
+
+    def as_line(self) -> dict[str, Any]:
+        """Return the row of ``Desk.runs``; the time is a UTC datetime."""
+        run = self.run
+        return {
+            "run_id": run.run_id,
+            "name": run.name,
+            "kind": str(run.kind),
+            "state": str(run.state),
+            "standing": str(self.standing),
+            "rows": run.row_count,
+            "final_rows": run.final_rows,
+            **{str(outcome): n for outcome, n in run.outcomes.items()},
+            "credits_at_most": run.worst_credits,
+            "created_at": datetime.fromtimestamp(run.created_at, UTC),
+            "pause_reason": run.pause_reason,
         }
 
     def sentence(self) -> str:
@@ -84,8 +113,23 @@ class Report:
             parts.append(f"{self.note[:1].upper()}{self.note[1:]}.")
         parts += _doubts(run)
         if self.standing is Standing.HELD or run.state is RunState.PAUSED:
-            parts.append(f"When that is settled, go on with `openmart resume {run.run_id}`.")
+            parts.append(self._way_on())
         return " ".join(parts)
+
+    def _way_on(self) -> str:
+        """Say how a run that waits for a person goes on."""
+        name = self.run.run_id
+        if self.pilot is not None and self.pilot.over:
+            return (
+                f"{pilot_words(self.pilot)} Send the other {self.pilot.rest_rows:,} rows with "
+                f"`openmart resume {name}`, or stop here with `openmart cancel {name}`."
+            )
+        if self.money is not None and self.money.full:
+            return (
+                f"Raise the limit with `openmart resume {name} --max-credits N`, or stop here with "
+                f"`openmart cancel {name}`."
+            )
+        return f"When that is settled, go on with `openmart resume {name}`."
 
 
 def look(ledger: Ledger, settings: Settings, run_id: str) -> Report:
@@ -96,15 +140,36 @@ def look(ledger: Ledger, settings: Settings, run_id: str) -> Report:
     """
     fingerprint = key_fingerprint(ledger, settings)
     run = run_info(ledger, run_id, key_fingerprint=fingerprint, stall_after=settings.effective_stall_after)
-    return _report(run, accounts(ledger))
+    cash = money(ledger, run_id)
+    tried = pilot(ledger, run_id) if cash.pilot_waits else None
+    return replace(_report(run, accounts(ledger)), money=cash, pilot=tried)
 
 
 def look_at_all(ledger: Ledger, settings: Settings) -> list[Report]:
     """Return how the runs of this environment stand now, newest first."""
     fingerprint = key_fingerprint(ledger, settings)
     known = accounts(ledger)
+    cash = moneys(ledger)
     found = runs(ledger, key_fingerprint=fingerprint, stall_after=settings.effective_stall_after)
-    return [_report(run, known) for run in found]
+    return [replace(_report(run, known), money=cash.get(run.run_id)) for run in found]
+
+
+def pilot_words(pilot: Pilot) -> str:
+    """Return what a pilot shows, in a sentence or two: its match rate and what the rest may cost."""
+    if not pilot.came_back:
+        strangers = _counted(pilot.strangers, "answer carries", "answers carry")
+        return (
+            f"Of {_counted(pilot.rows, 'row', 'rows')} tried, {pilot.missing:,} did not come back, and "
+            f"{strangers} none of our tracking ids; they may have been charged."
+        )
+    if pilot.rate is None:
+        return f"None of the {pilot.rows:,} rows tried was answered."
+    return (
+        f"Of {_counted(pilot.answered, 'row', 'rows')} answered, {pilot.matched:,} matched "
+        f"({pilot.rate:.0%}; of all rows likely {pilot.low:.0%} to {pilot.high:.0%}), for about "
+        f"{pilot.spent:,.0f} credits. The rest may cost about {pilot.rest_expected or 0.0:,.0f}, "
+        f"at most {pilot.rest_at_most:,.0f}."
+    )
 
 
 def held_with(run: RunInfo, others: Iterable[RunInfo]) -> list[RunInfo]:

@@ -22,6 +22,7 @@ SANDBOX: Final = "sandbox"
 SECRETS_FILE: Final = Path(".streamlit") / "secrets.toml"
 DEFAULT_STALL_AFTER: Final = 1200.0  # seconds without any change before a batch counts as stalled
 DEFAULT_READ_RATE: Final = 15.0  # reads per second; the third-party figure for task reads is 20
+DEFAULT_CONFIRM_ABOVE: Final = 5_000.0  # credits at most, from which on a person types the number
 DEFAULT_SANDBOX_SPEED: Final = 13.0  # 26 s of real submission become 2 s
 
 NAMES: Final = (
@@ -37,6 +38,7 @@ NAMES: Final = (
     "OPENMART_PROXY",
     "OPENMART_CA_BUNDLE",
     "OPENMART_PRICES",
+    "OPENMART_CONFIRM_ABOVE",
     "OPENMART_SANDBOX_SPEED",
     "LANCE_TOKEN",
     "LANCE_BASE_URL",
@@ -112,6 +114,7 @@ class Settings:
     proxy: str | None = None
     ca_bundle: Path | None = None
     prices: Prices = Prices()
+    confirm_above: float = DEFAULT_CONFIRM_ABOVE
     sandbox_speed: float = DEFAULT_SANDBOX_SPEED
 
     @property
@@ -167,6 +170,7 @@ class Settings:
             "OPENMART_STALL_AFTER": self.stall_after,
             "OPENMART_PROXY": self.proxy or "",
             "OPENMART_CA_BUNDLE": self.ca_bundle or "",
+            "OPENMART_CONFIRM_ABOVE": self.confirm_above,
             "OPENMART_SANDBOX_SPEED": self.sandbox_speed,
             "LANCE_TOKEN": self.lance_token.reveal() if self.lance_token else "",
             "LANCE_BASE_URL": self.lance_base_url,
@@ -225,6 +229,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, secrets_file: Pat
         proxy=given.get("OPENMART_PROXY"),
         ca_bundle=ca_bundle,
         prices=_prices(given.get("OPENMART_PRICES", "")),
+        confirm_above=_number(given, "OPENMART_CONFIRM_ABOVE", DEFAULT_CONFIRM_ABOVE, low=0, high=1e12),
         sandbox_speed=_number(given, "OPENMART_SANDBOX_SPEED", DEFAULT_SANDBOX_SPEED, low=0.1, high=10_000),
     )
 

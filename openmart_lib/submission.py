@@ -8,24 +8,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import polars as pl
 
+from openmart_lib import suppression
 from openmart_lib.api.wire import Kind
 from openmart_lib.engine.clients import key_fingerprint, key_last4
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import check_mapping
-from openmart_lib.intake.estimate import SECONDS_PER_SUBMISSION, Estimate, estimate
+from openmart_lib.intake.estimate import (
+    NOT_MEASURED,
+    SECONDS_PER_SUBMISSION,
+    Estimate,
+    Measured,
+    estimate,
+)
 from openmart_lib.intake.files import Upload
+from openmart_lib.intake.likeness import with_likeness
 from openmart_lib.intake.overrides import NO_OVERRIDES, Overrides
 from openmart_lib.intake.tasks import Intake, Plan, RunOptions, content_key, plan_tasks, rejects_frame
 from openmart_lib.ledger import Ledger
+from openmart_lib.ledger.hit_rates import hit_rates
 from openmart_lib.ledger.runs import NewRun, plan_run
+from openmart_lib.reuse import Choice, Found, apply, look
 from openmart_lib.settings import Settings
-
-_STEPS: Final = 2  # of a preparation: the plan, the identity of its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class Prepared:
     """One upload with its choices, ready to be confirmed.
 
     ``estimate`` is in credits and seconds; ``overrides`` is what was decided against the rules.
+    ``reused`` are the rows that an earlier result serves, as ``reuse.apply`` gives them.
     """
 
     upload: Upload
@@ -43,6 +52,7 @@ class Prepared:
     estimate: Estimate
     content_key: str
     overrides: Overrides = NO_OVERRIDES
+    reused: pl.DataFrame | None = None
 
     @property
     def row_count(self) -> int:
@@ -92,31 +102,76 @@ def prepare(
     Args:
         mapping: Task field to uploaded columns; of several the first that is not empty counts.
         overrides: What was decided against the rules, by row and by class of problem.
-        progress: Told (steps done, steps in all).
+        progress: Told (rows done, rows in all).
 
     Raises:
         InputError: If a required field has no column and no value, or an option cannot be used.
     """
     chosen = {name: list(columns) for name, columns in mapping.items() if columns}
     check_mapping(upload.frame, chosen, kind)
-    tell = progress or _tell_nobody
-    tell(0, _STEPS)
     plan = plan_tasks(
-        upload.frame, chosen, kind, options, overrides=overrides, allow_example=settings.simulated
+        upload.frame,
+        chosen,
+        kind,
+        options,
+        overrides=overrides,
+        allow_example=settings.simulated,
+        progress=progress,
     )
-    tell(1, _STEPS)
     identity = content_key(upload.frame, chosen, kind, options, overrides=overrides)
-    tell(_STEPS, _STEPS)
-    cost = estimate(
+    if progress is not None:
+        progress(upload.frame.height, upload.frame.height)
+    cost = _estimate(plan, kind, options, settings)
+    return Prepared(upload, chosen, kind, options, plan, cost, identity, overrides)
+
+
+def with_hit_rates(prepared: Prepared, ledger: Ledger, settings: Settings) -> Prepared:
+    """Return it with an estimate that has learned from the earlier runs of this ledger."""
+    seen = hit_rates(ledger, prepared.kind, info_access=prepared.options.info_access)
+    measured = Measured(seen.runs, seen.rows, seen.found)
+    cost = _estimate(prepared.plan, prepared.kind, prepared.options, settings, measured)
+    return replace(prepared, estimate=cost)
+
+
+def spared(
+    prepared: Prepared, plan: Plan, reused: pl.DataFrame | None, settings: Settings, ledger: Ledger
+) -> Prepared:
+    """Return it with what is left to buy, and an estimate of that."""
+    return with_hit_rates(replace(prepared, plan=plan, reused=reused), ledger, settings)
+
+
+def with_reuse(
+    ledger: Ledger, settings: Settings, prepared: Prepared, *, days: int, choice: Choice = Choice.REUSE
+) -> tuple[Prepared, Found]:
+    """Return it without what runs of the last days bought, and what that is; nobody was asked."""
+    prepared = without_suppressed(ledger, prepared)
+    found = look(ledger, prepared.plan, prepared.kind, prepared.options, days=days, prices=settings.prices)
+    plan, reused = apply(prepared.plan, found, choice)
+    return spared(prepared, plan, reused, settings, ledger), found
+
+
+def without_suppressed(ledger: Ledger, prepared: Prepared) -> Prepared:
+    """Return it without the rows that are on a never-contact list."""
+    plan, gone = suppression.narrow(ledger, prepared.plan, prepared.kind, prepared.upload.frame)
+    return replace(prepared, plan=plan) if gone else prepared
+
+
+def _estimate(
+    plan: Plan, kind: Kind, options: RunOptions, settings: Settings, measured: Measured = NOT_MEASURED
+) -> Estimate:
+    people = plan.links.height
+    if kind is Kind.LOOKUP_PEOPLE and plan.links["seq"].n_unique() != people:  # a person is paid once
+        people = plan.links.select("task_no", "person_no").n_unique()
+    return estimate(
         kind,
         options,
         tasks=plan.tasks.height,
-        people=plan.links.height,
+        people=people,
         prices=settings.prices,
         submit_concurrency=settings.submit_concurrency,
         seconds_per_submission=SECONDS_PER_SUBMISSION / (settings.sandbox_speed if settings.simulated else 1),
+        measured=measured,
     )
-    return Prepared(upload, chosen, kind, options, plan, cost, identity, overrides)
 
 
 def confirm(
@@ -127,6 +182,9 @@ def confirm(
     name: str,
     confirm_token: str,
     again: bool = False,
+    spend_at_most: float | None = None,
+    pilot_rows: int = 0,
+    reused: pl.DataFrame | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Write the run into the ledger, from where the worker sends it; return its public id.
@@ -134,11 +192,21 @@ def confirm(
     The same ``confirm_token`` gives the same run, however often it is confirmed. ``progress`` is told
     (rows written, rows in all).
 
+    Args:
+        spend_at_most: Credits that it may cost at most; default: the estimate's worst case.
+        pilot_rows: Send so many rows, chosen at random, first, and let the rest wait for a person; 0: all.
+        reused: Rows that an earlier task serves, as ``NewRun.reused``; with some there may be no task.
+
     Raises:
-        InputError: If no row can be sent.
+        InputError: If no row can be sent or reused, or the limit or the pilot is no number from 0 upwards.
         RunExistsError: If the same content was submitted before and ``again`` is not set.
     """
-    check_sendable(prepared)
+    prepared = without_suppressed(ledger, prepared)  # the last word, whichever way in
+    reused = prepared.reused if reused is None else reused
+    if reused is None or reused.is_empty():
+        check_sendable(prepared)
+    limit = prepared.estimate.at_most if spend_at_most is None else spend_at_most
+    check_spending(limit, pilot_rows)
     new = NewRun(
         name=name.strip() or suggest_name(prepared.upload),
         kind=prepared.kind,
@@ -151,12 +219,17 @@ def confirm(
         upload_format=asdict(prepared.upload.format),
         frame=prepared.upload.frame,
         rows=prepared.plan.rows,
-        tasks=prepared.plan.tasks,
+        tasks=with_likeness(prepared.plan.tasks, prepared.kind),
         links=prepared.plan.links,
         worst_credits=prepared.estimate.at_most,
         key_fingerprint=key_fingerprint(ledger, settings),
         key_last4=key_last4(settings),
         again=again,
+        decisions=prepared.overrides.to_dict() if prepared.overrides else None,
+        estimate=prepared.estimate.to_dict(),
+        spend_at_most=limit,
+        pilot_rows=pilot_rows,
+        reused=reused,
     )
     return plan_run(ledger, new, progress=progress)
 
@@ -167,7 +240,7 @@ def check_sendable(prepared: Prepared) -> None:
     Raises:
         InputError: If no row can be sent.
     """
-    if prepared.task_count:
+    if prepared.task_count or prepared.reused is not None:
         return
     reasons = prepared.plan.rows["reason"].drop_nulls()
     often = f" (most often: {reasons.mode()[0].rstrip('.')})" if len(reasons) else ""
@@ -177,8 +250,16 @@ def check_sendable(prepared: Prepared) -> None:
     )
 
 
-def _tell_nobody(done: int, of: int) -> None:
-    """Take a step's progress where nobody watches."""
+def check_spending(limit: float | None, pilot_rows: int) -> None:
+    """Check a limit in credits and a pilot in rows, before anything is written.
+
+    Raises:
+        InputError: If one of them is no number from 0 upwards.
+    """
+    if limit is not None and not 0 <= limit < float("inf"):
+        raise InputError("The limit is no number of credits. Nothing was sent. Give a number from 0 upwards.")
+    if pilot_rows < 0:
+        raise InputError("A pilot needs a number of rows. Nothing was sent. Give 1 or more, or leave it out.")
 
 
 def suggest_name(upload: Upload) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmart_lib.dashboard import resources, settings_checks, widgets
+from openmart_lib.dashboard import resources, settings_checks, suppression_view, widgets
 from openmart_lib.engine import ask
 from openmart_lib.errors import OpenmartError
 
@@ -40,6 +40,8 @@ if not settings.simulated:
             widgets.error_message(error)
         else:
             widgets.message("success", "The key works.", settings_checks.balance_sentence(balance))
+
+suppression_view.show()
 
 st.header("How to change a setting", anchor=False)
 st.markdown(

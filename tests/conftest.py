@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from openmart_lib.sandbox import Sandbox
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking through thousands of tests and libraries again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

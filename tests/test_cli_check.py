@@ -135,3 +135,37 @@ def test_wrong_use_is_said_and_exits_2(
     printed = capsys.readouterr()
     assert code == 2 and words in printed.err
     assert words in last_object(printed.out)["error"]
+
+
+@pytest.mark.parametrize(
+    ("several", "outcomes", "tasks"),
+    [
+        ("reject", {"accepted": 1, "duplicate": 0, "rejected": 1}, 1),
+        ("first", {"accepted": 2, "duplicate": 0, "rejected": 0}, 2),
+        ("each", {"accepted": 3, "duplicate": 1, "rejected": 0}, 3),
+    ],
+)
+def test_cells_with_several_websites_are_dealt_with_as_said(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    several: str,
+    outcomes: dict[str, int],
+    tasks: int,
+) -> None:
+    (folder / "several.csv").write_text("Website\nacme.com; beta.de; gamma.fr\nbeta.de\n")
+
+    assert execute(["check", str(folder / "several.csv"), "--several", several, "--json"]) == 0
+
+    told = last_object(capsys.readouterr().out)
+    assert told["tasks"] == tasks
+    assert told["rows"] == sum(told["outcomes"].values())
+    assert {name: told["outcomes"][name] for name in outcomes} == outcomes
+
+
+def test_a_run_deals_with_them_in_the_same_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "several.csv").write_text("Website\nacme.com; beta.de\n")
+    wanted = ("--kind", "find_people", "--title", "Owner", "--several", "each", "--dry-run", "--json")
+
+    assert execute(["run", str(folder / "several.csv"), *wanted]) == 0
+
+    assert last_object(capsys.readouterr().out)["tasks"] == 2

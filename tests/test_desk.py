@@ -53,7 +53,9 @@ def test_a_frame_goes_in_and_every_row_comes_out_with_an_outcome(working: Desk) 
     ]
     assert rows["outcome_reason"].null_count() == 0
     assert run.results().filter(pl.col("Website") == "people3.example").height == 3
-    assert run.rejects()["Website"].to_list() == ["not a website"]
+    rejects = run.rejects()
+    assert rejects["Website"].to_list() == ["not a website"]
+    assert rejects.columns[-4:] == ["intake_code", "intake_reason", "intake_suggestion", "intake_list"]
     status = run.status()
     assert (status["state"], status["standing"]) == ("done", "final")
     assert sum(status["outcomes"].values()) == status["rows"] == len(DOMAINS)

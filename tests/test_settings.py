@@ -95,6 +95,8 @@ def test_a_secrets_file_that_is_no_toml_is_named_and_not_quoted(tmp_path: Path) 
         ("OPENMART_CA_BUNDLE", "does-not-exist.pem"),
         ("OPENMART_PRICES", "email=3;phone=8"),
         ("OPENMART_PRICES", "fax=1"),
+        ("OPENMART_CONFIRM_ABOVE", "-1"),
+        ("OPENMART_CONFIRM_ABOVE", "much"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:

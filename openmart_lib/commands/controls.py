@@ -12,11 +12,13 @@ import typer
 
 from openmart_lib import desk
 from openmart_lib.commands.options import Json, Out, RunId, Wait, Yes, check_file
+from openmart_lib.commands.spending import MaxCredits
 from openmart_lib.commands.waiting import wait_or_tell
 from openmart_lib.console import Console, counted
 from openmart_lib.desk import Desk, Run
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import BatchState, Hold, RunState
+from openmart_lib.ledger.limits import set_limit
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.queries import newest_run_id
 from openmart_lib.report import Standing, held_with, look_at_all
@@ -26,11 +28,18 @@ from openmart_lib.settings import load_settings
 LISTED: Final = 20  # other runs that `resume` names
 
 
-def resume(run_id: RunId = None, wait: Wait = False, out: Out = None, as_json: Json = False) -> int:
-    """Go on with an unfinished run: after a crash, a pause or a hold.
+def resume(
+    run_id: RunId = None,
+    max_credits: MaxCredits = None,
+    wait: Wait = False,
+    out: Out = None,
+    as_json: Json = False,
+) -> int:
+    """Go on with an unfinished run: after a crash, a pause, a hold, its limit or its pilot.
 
-    Two things need the run's name, because they can cost more: going on after five submissions without a
-    clear answer, and going on with another key than the run was planned with.
+    Four things need the run's name, because they can cost more: going on after five submissions without a
+    clear answer, going on with another key than the run was planned with, sending what waits for a word
+    about the pilot, and another limit.
     """
     console = Console(as_json)
     check_file(out, "--out", files.ENDINGS)
@@ -42,7 +51,11 @@ def resume(run_id: RunId = None, wait: Wait = False, out: Out = None, as_json: J
         report = chosen.report()
         if report.run.state is RunState.PLANNING:
             raise InputError(f"Run {chosen.id} cannot go on: {report.note}.")
-        costly = report.run.other_key or report.run.hold is Hold.UNKNOWNS
+        if max_credits is not None:
+            _set_limit(console, opened, run_id, max_credits)
+            report = chosen.report()
+        pilot_over = report.pilot is not None and report.pilot.over
+        costly = report.run.other_key or report.run.hold is Hold.UNKNOWNS or pilot_over
         if report.standing is Standing.HELD and (run_id is not None or not costly):
             _say_who_goes_on_too(console, opened, report.run)
             chosen.resume()
@@ -83,6 +96,15 @@ def cancel(run_id: RunId = None, yes: Yes = False, as_json: Json = False) -> int
         )
         console.result(chosen.report().as_json())
     return 0
+
+
+def _set_limit(console: Console, opened: Desk, run_id: str | None, max_credits: float) -> None:
+    if run_id is None:
+        raise InputError(
+            "--max-credits needs the run's name. Nothing was changed. List the runs with `openmart status`."
+        )
+    set_limit(opened.ledger, run_id, max_credits)
+    console.say(f"Run {run_id} may cost at most {max_credits:,.0f} credits.")
 
 
 def _say_who_goes_on_too(console: Console, opened: Desk, run: RunInfo) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from openmart_lib.errors import InputError
+from openmart_lib.intake.several import Several
 
 Out = Annotated[
     Path | None, typer.Option(help="Write the results here: .csv, .xlsx or .parquet, one line per record.")
@@ -16,6 +17,10 @@ Out = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", help="Send, and wait until every row is final.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+SeveralChoice = Annotated[
+    Several,
+    typer.Option(help="Cells with several websites: reject them, take the first, or look up each of them."),
+]
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Default: the newest run.")]
 
 

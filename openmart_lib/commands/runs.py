@@ -10,11 +10,21 @@ import typer
 
 from openmart_lib import choices, desk, submission
 from openmart_lib.commands.exits import EXIT_CODES, NO_RUN
-from openmart_lib.commands.options import Json, Out, RunId, Wait, check_file
+from openmart_lib.commands.options import Json, Out, RunId, SeveralChoice, Wait, check_file
+from openmart_lib.commands.reusing import ReuseDays, reusable_json, reusing, say_reusable
+from openmart_lib.commands.spending import (
+    MaxCredits,
+    PilotRows,
+    Spending,
+    check_agreed,
+    learned,
+    spending,
+)
 from openmart_lib.commands.waiting import wait_or_tell
 from openmart_lib.console import Console, counted
 from openmart_lib.desk import Desk, Run
 from openmart_lib.errors import InputError
+from openmart_lib.intake.several import Several, settled
 from openmart_lib.intake.tasks import RunOptions
 from openmart_lib.report import look_at_all
 from openmart_lib.results import export as files
@@ -49,9 +59,16 @@ def run(
     rejects: Annotated[
         Path | None, typer.Option(help="Write the rows that cannot be sent here, with row and reason.")
     ] = None,
+    several: SeveralChoice = Several.REJECT,
+    max_credits: MaxCredits = None,
+    pilot: PilotRows = 0,
+    reuse: ReuseDays = 0,
     as_json: Json = False,
 ) -> int:
-    """Submit a list. With a key this spends credits; without one it runs on the sandbox."""
+    """Submit a list. With a key this spends credits; without one it runs on the sandbox.
+
+    With --pilot and --wait it returns (exit code 4) when the pilot's rows are back and the rest waits.
+    """
     console = Console(as_json)
     check_file(out, "--out", files.ENDINGS)
     check_file(rejects, "--rejects", files.ENDINGS)
@@ -63,18 +80,25 @@ def run(
     upload, wanted = choices.read_list(file), choices.parse_kind(kind)
     options = RunOptions(title=title, max_k=max_k, info_access=choices.parse_info(info), tech_type=tech)
     columns = choices.full_mapping(upload, wanted, choices.parse_mapping(mapping or []))
-    prepared = submission.prepare(upload, columns, wanted, options, settings=settings)
+    upload, decided = settled(upload, columns, wanted, options, several, allow_example=settings.simulated)
+    prepared = submission.prepare(upload, columns, wanted, options, settings=settings, overrides=decided)
+    prepared, found = reusing(learned(prepared, settings), settings, reuse)
+    money = spending(prepared, settings, max_credits, pilot, ask_balance=dry_run)
     console.say_prepared(prepared, simulated=settings.simulated)
+    _say_money(console, prepared, money)
+    say_reusable(console, found, reuse)
     if rejects is not None and not dry_run:
         _write_rejects(console, prepared, rejects)
     submission.check_sendable(prepared)
     if dry_run:
-        console.say_dry_run(prepared)
+        console.say_dry_run(prepared, money.as_json(prepared) | reusable_json(found))
         return 0
+    check_agreed(prepared, settings, max_credits)
     with desk.open(settings=settings) as opened:
-        planned = _confirm(opened, prepared, name, again=again)
+        planned = _confirm(opened, prepared, name, money, again=again)
         console.say(f"Run {planned.id} ({planned.name}) is planned.")
-        return wait_or_tell(console, planned, settings, wait=wait, out=out)
+        more = reusable_json(found)
+        return wait_or_tell(console, planned, settings, wait=wait, out=out, more=more)
 
 
 def status(run_id: RunId = None, as_json: Json = False) -> int:
@@ -95,10 +119,29 @@ def status(run_id: RunId = None, as_json: Json = False) -> int:
     return EXIT_CODES[reports[0].standing]
 
 
-def _confirm(opened: Desk, prepared: Prepared, name: str, *, again: bool) -> Run:
+def _say_money(console: Console, prepared: Prepared, money: Spending) -> None:
+    """Say what the expected figure rests on, and what keeps the run from costing more."""
+    console.say(prepared.estimate.expected_basis)
+    if money.limit < prepared.estimate.at_most:
+        console.say(f"Spend at most: {money.limit:,.0f} credits; the run pauses before it could cost more.")
+    if 0 < money.pilot_rows < prepared.task_count:
+        rows = counted(money.pilot_rows, "random row is", "random rows are")
+        console.say(f"Pilot: {rows} sent first; the rest waits for `openmart resume RUN`.")
+    if money.balance_words:
+        console.say(money.balance_words)
+
+
+def _confirm(opened: Desk, prepared: Prepared, name: str, money: Spending, *, again: bool) -> Run:
     token = f"cli-{secrets.token_hex(16)}"  # each call is a Confirm of its own; the content key stops repeats
     run_id = submission.confirm(
-        opened.ledger, opened.settings, prepared, name=name, confirm_token=token, again=again
+        opened.ledger,
+        opened.settings,
+        prepared,
+        name=name,
+        confirm_token=token,
+        again=again,
+        spend_at_most=money.limit,
+        pilot_rows=money.pilot_rows,
     )
     return opened.run(run_id)
 

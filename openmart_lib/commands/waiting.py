@@ -20,9 +20,20 @@ STOPPING: Final = (
 )
 
 
-def wait_or_tell(console: Console, chosen: Run, settings: Settings, *, wait: bool, out: Path | None) -> int:
-    """Wait for a run and write its results, or tell whether a worker sends it; return the exit code."""
-    more: dict[str, Any] = {}
+def wait_or_tell(
+    console: Console,
+    chosen: Run,
+    settings: Settings,
+    *,
+    wait: bool,
+    out: Path | None,
+    more: dict[str, Any] | None = None,
+) -> int:
+    """Wait for a run and write its results, or tell whether a worker sends it; return the exit code.
+
+    ``more`` goes into the object as it is.
+    """
+    more = more or {}
     if wait:
         with _interruption_explained(console, chosen):
             chosen.wait()
@@ -31,11 +42,11 @@ def wait_or_tell(console: Console, chosen: Run, settings: Settings, *, wait: boo
     if wait and out is not None:
         chosen.export(out)
         console.say(f"{out} is written.")
-        more = {"out": str(out)}
+        more = more | {"out": str(out)}
     if not wait and report.standing is Standing.MOVING:
         alive = worker_status(settings).alive
         console.say(_worker_words(alive, chosen.id))
-        more = {"worker_alive": alive}
+        more = more | {"worker_alive": alive}
     console.result(report.as_json() | more)
     return EXIT_CODES[report.standing]
 

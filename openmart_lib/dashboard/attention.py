@@ -9,7 +9,9 @@ import streamlit as st
 
 from openmart_lib.dashboard import (
     held_box,
+    limit_box,
     missing_box,
+    pilot_box,
     refused_box,
     resources,
     stalled_box,
@@ -31,6 +33,8 @@ def boxes(run: RunInfo, batches: pl.DataFrame) -> None:
         unknown_box.show(run, unknown)
     if run.hold is not None and run.batches[BatchState.PLANNED]:
         held_box.show(run, run.hold)
+    limit_box.show(run)
+    pilot_box.show(run)
     if run.other_key and run.batches[BatchState.PLANNED] + run.batches[BatchState.ACCEPTED]:
         _other_key(run)
     if run.stalled_batches:

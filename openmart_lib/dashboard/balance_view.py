@@ -12,7 +12,10 @@ from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import balances
 from openmart_lib.ledger.balances import Balance
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.reconciling import SHARED as SHARED_LATE
+from openmart_lib.ledger.reconciling import Reconciliation
 
+_CLOCK_TELLS = 12 * 3600.0  # seconds; of an older moment the day is said too
 SHARED = "Your team shares the balance, and other batches are charged too: a hint, not a proof."
 
 
@@ -24,6 +27,38 @@ def figure(balance: Balance | None, *, now: float) -> tuple[str, str]:
     if balance.credits is None:
         return "not metered", f"{ago} ago"
     return words.count(balance.credits), f"{ago} ago"
+
+
+def reconciled(run: RunInfo, books: Reconciliation) -> None:
+    """Show the balance before and after a run; what its account's runs cannot explain is said apart."""
+    said = readings(run, books)
+    if not said:
+        return
+    if books.beyond:
+        widgets.message(
+            "info",
+            f"The balance fell by {words.count(books.beyond)} credits more than your runs can explain.",
+            f"{said} {books.verdict()}",
+            SHARED_LATE,
+        )
+        return
+    st.caption(widgets.escape(f"{said} {books.verdict()} {SHARED_LATE}", 1000))
+
+
+def readings(run: RunInfo, books: Reconciliation) -> str:
+    """Return ``Balance: 500 before (12:04), 480 after (12:09): 20 fewer.``, "" where none was read."""
+    parts = []
+    if books.before is None and books.after is None:
+        return ""
+    if books.metered and books.before is not None:
+        parts.append(f"{_credits(books.before)} before ({_when(books.before.at)})")
+    if books.metered and books.after is not None:
+        when = "after" if books.ended else "now" if run.moving else "since"
+        parts.append(f"{_credits(books.after)} {when} ({_when(books.after.at)})")
+    told = ", ".join(parts) or "not metered"
+    if books.difference is not None:
+        told += f": {difference(books.difference)}"
+    return f"Balance: {told}."
 
 
 def around(run: RunInfo, sent_at: float, answered_at: float | None) -> str:
@@ -74,3 +109,9 @@ def ask_button(run: RunInfo) -> None:
 
 def _credits(balance: Balance) -> str:
     return f"{words.count(balance.credits or 0.0)} credits"
+
+
+def _when(at: float) -> str:
+    where = widgets.zone()
+    recent = abs(time.time() - at) < _CLOCK_TELLS
+    return words.clock(at, where) if recent else words.date_and_time(at, where)

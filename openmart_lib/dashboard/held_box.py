@@ -6,10 +6,9 @@ import time
 
 import streamlit as st
 
-from openmart_lib.dashboard import balance_view, resources, run_card, widgets, words
+from openmart_lib.dashboard import balance_view, resources, run_card, stop_box, widgets, words
 from openmart_lib.dashboard.widgets import Figure
-from openmart_lib.errors import OpenmartError
-from openmart_lib.ledger import BatchState, Hold, balances, queries
+from openmart_lib.ledger import BatchState, Hold, balances, covering, queries
 from openmart_lib.ledger import runs as ledger_runs
 from openmart_lib.ledger.accounts import AccountInfo
 from openmart_lib.ledger.overview import RunInfo
@@ -32,7 +31,9 @@ def show(run: RunInfo, hold: Hold) -> None:
         _figures(run)
         with st.container(horizontal=True):
             _resume(run, others)
-            _stop_here(run)
+            if hold is Hold.CREDIT_LIMIT:
+                _covered(run)
+            stop_box.show(run)
             balance_view.ask_button(run)
 
 
@@ -87,16 +88,20 @@ def _resume(run: RunInfo, others: list[RunInfo]) -> None:
         run_card.change(lambda: ledger_runs.resume_run(resources.ledger(), run.run_id))
 
 
-def _stop_here(run: RunInfo) -> None:
-    with st.popover("Stop here and download…", icon=":material/download:", key=f"stop_box_{run.run_id}"):
-        st.markdown(run_card.cancel_sentence(run))
-        st.markdown("Only this run is stopped. What it has found so far is on Results.")
-        if not st.button("Stop this run and open its results", key=f"stop_{run.run_id}", type="primary"):
-            return
-        try:
-            ledger_runs.cancel_run(resources.ledger(), run.run_id)
-        except OpenmartError as error:
-            widgets.error_message(error)
-            return
-        resources.forget_runs()
-        st.switch_page(resources.page("results"), query_params={"run": run.run_id})
+def _covered(run: RunInfo) -> None:
+    """Offer to send the rows that the balance still pays for, where it is known and pays for any."""
+    part = covering.covered(resources.ledger(), run.run_id)
+    if part is None or not part.rows:
+        return
+    if part.rows >= run.pending.waiting:
+        return  # the balance covers all of it: resume
+    if st.button(
+        f"Send only the first {words.counted(part.rows, 'row')} the balance covers",
+        key=f"covered_{run.run_id}",
+        icon=":material/content_cut:",
+        help=(
+            f"At most about {words.count(part.credits)} of {words.count(part.balance)} credits, an estimate. "
+            "Then this run pauses; other runs of this key wait meanwhile."
+        ),
+    ):
+        run_card.change(lambda: covering.send_covered(resources.ledger(), run.run_id))

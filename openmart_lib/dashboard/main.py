@@ -9,7 +9,8 @@ import streamlit as st
 from openmart_lib.dashboard import resources, strip, widgets
 from openmart_lib.errors import OpenmartError
 
-NARROW = ("", "submit", "lance", "settings")  # pages that are read from top to bottom; "" opens Submit
+# Pages that are read from top to bottom; "" opens Submit. An opened watch list is a table, and wide.
+NARROW = ("", "submit", "lance", "settings")
 TITLES = {
     "submit": "Submit",
     "monitor": "Monitor",
@@ -29,7 +30,7 @@ page = st.navigation(
 st.set_page_config(
     page_title=f"{page.title} · Openmart Desk",
     page_icon=Path(__file__).with_name("icon.png"),
-    layout="centered" if page.url_path in NARROW else "wide",
+    layout="centered" if page.url_path in NARROW and "list" not in st.query_params else "wide",
 )
 
 try:

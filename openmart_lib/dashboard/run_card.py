@@ -7,13 +7,15 @@ import time
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import charts, resources, results_download, widgets, words
+from openmart_lib.dashboard import balance_view, charts, resources, results_download, widgets, words
 from openmart_lib.dashboard.run_pace import Pace
 from openmart_lib.dashboard.widgets import Figure
 from openmart_lib.errors import OpenmartError
-from openmart_lib.ledger import BatchState, Outcome, RunState
+from openmart_lib.ledger import BatchState, Outcome, RunState, reconciling
 from openmart_lib.ledger import runs as ledger_runs
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.reconciling import Reconciliation
+from openmart_lib.ledger.states import Pause
 from openmart_lib.settings import Prices
 
 
@@ -42,7 +44,10 @@ def progress(run: RunInfo, pace: Pace) -> None:
 
 def progress_sentence(run: RunInfo, pace: Pace) -> str:
     """Return "312 of 500 rows final · 2 batches in flight · about 3 min left"."""
-    parts = [f"{words.count(run.final_rows)} of {words.counted(run.row_count, 'row')} final"]
+    doubtful = rows_in_doubt(run)
+    parts = [f"{words.count(run.final_rows - doubtful)} of {words.counted(run.row_count, 'row')} final"]
+    if doubtful:
+        parts.append(f"{words.count(doubtful)} in doubt, waiting for your decision")
     flying = run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED]
     if flying:
         parts.append(f"{words.counted(flying, 'batch', 'batches')} in flight")
@@ -50,11 +55,18 @@ def progress_sentence(run: RunInfo, pace: Pace) -> str:
         parts.append(pace.left)
     elif run.state is RunState.PAUSED:
         parts.append(f"paused: {run.pause_reason}")
+    elif run.needs_person:
+        parts.append("nothing else is sent or fetched" if run.state is RunState.DONE else "needs you")
     elif run.state is RunState.DONE and run.finished_at is not None:
         parts.append(f"done after {words.duration(run.finished_at - run.created_at)}")
     else:
         parts.append(words.RUN_STATE_NAMES[run.state])
     return " · ".join(parts)
+
+
+def rows_in_doubt(run: RunInfo) -> int:
+    """Return the rows of which nobody knows whether Openmart took them, while a person must say what then."""
+    return run.outcomes[Outcome.UNKNOWN] if run.batches[BatchState.UNKNOWN] else 0
 
 
 def legend(run: RunInfo) -> None:
@@ -90,17 +102,30 @@ def figures(run: RunInfo, prices: Prices) -> None:
         shown.append(Figure("Mailboxes", words.count(found["mailboxes"]), "several per company"))
     else:
         shown.append(Figure("Technologies found", words.count(found["technologies"]), of_rows))
-    shown.append(_credits(run, prices))
+    books = reconciling.reconcile(resources.ledger(), run)
+    shown += _credits(run, books, prices)
     widgets.numbers(shown)
+    balance_view.reconciled(run, books)
 
 
-def _credits(run: RunInfo, prices: Prices) -> Figure:
+def _credits(run: RunInfo, books: Reconciliation, prices: Prices) -> list[Figure]:
     if run.made_elsewhere:
         note = "Another tool submitted this batch. What it asked for, and so what it cost, is not known here."
-        return Figure("Credits", "0 here", "spent elsewhere", note)
+        return [Figure("Credits", "0 here", "spent elsewhere", note)]
+    cash = books.money
     note = "What was found times its price: an estimate. Openmart's own bill counts."
-    at_most = f"of at most {words.count(run.worst_credits)}"
-    return Figure("Credits so far", f"about {words.count(spent(run, prices))}", at_most, note)
+    if cash.limit is not None and cash.limit < run.worst_credits:
+        note += f" Without your limit it could cost {words.count(run.worst_credits)}."
+    most = f"at most {words.count(run.worst_credits if cash.limit is None else cash.limit)}"
+    planned = f"of {most}" if cash.expected is None else f"expected {words.count(cash.expected)}, {most}"
+    sofar = f"about {words.count(cash.spent if cash.counted else spent(run, prices))}"
+    if not books.in_doubt:
+        return [Figure("Credits so far", sofar, planned, note)]
+    doubt = "May have been charged too: the worst case of what was sent and has no answer."
+    return [
+        Figure("Credits so far", f"{sofar} sure", planned, note),
+        Figure("Credits in doubt", f"up to {words.count(books.in_doubt)}", "may have been charged", doubt),
+    ]
 
 
 def spent(run: RunInfo, prices: Prices) -> float:
@@ -138,7 +163,8 @@ def buttons(run: RunInfo) -> None:
             results_download.quick(run)
         if run.state is RunState.ACTIVE:
             _pause(run)
-        if run.state is RunState.PAUSED and run.hold is None and not run.other_key:
+        waits_for_word = Pause.of(run.pause_reason) is not None  # its box above has the ways on
+        if run.state is RunState.PAUSED and run.hold is None and not run.other_key and not waits_for_word:
             _resume(run)
         if run.state in (RunState.ACTIVE, RunState.PAUSED):
             _cancel(run)

@@ -186,6 +186,7 @@ def _value(settings: Settings, name: str) -> str:
             f"email={settings.prices.email:g},phone={settings.prices.phone:g},"
             f"mailbox={settings.prices.mailbox:g},technology={settings.prices.technology:g}"
         ),
+        "OPENMART_CONFIRM_ABOVE": f"{words.count(settings.confirm_above)} credits",
         "OPENMART_SANDBOX_SPEED": f"{settings.sandbox_speed:g} x faster than life",
         "LANCE_BASE_URL": settings.lance_base_url,
     }

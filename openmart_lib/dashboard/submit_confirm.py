@@ -9,29 +9,52 @@ from typing import Any
 import streamlit as st
 
 from openmart_lib import submission
-from openmart_lib.dashboard import background, drafts, resources, submit_draft, submit_plan, widgets, words
+from openmart_lib.dashboard import (
+    background,
+    drafts,
+    resources,
+    submit_draft,
+    submit_plan,
+    submit_reuse,
+    submit_spending,
+    widgets,
+    words,
+)
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.dashboard.settings_checks import balance_sentence
 from openmart_lib.dashboard.widgets import Figure
 from openmart_lib.engine import ask
 from openmart_lib.errors import OpenmartError, RunExistsError
-from openmart_lib.intake.estimate import ASSUMED_HIT_RATE, Estimate
+from openmart_lib.intake.estimate import Estimate
 from openmart_lib.ledger.runs import find_same_content
 from openmart_lib.submission import Prepared
 
 
 def show(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> None:
     """Show the summary and the button; a click plans the run once, then leads to Monitor."""
+    plan, reused = submit_reuse.show(draft, prepared, choices)
+    prepared = submission.spared(prepared, plan, reused, resources.settings(), resources.ledger())
     _figures(prepared.task_count, prepared.estimate)
     balance_slot = st.empty()
     name = _name(draft, prepared, choices)
     _first_task(prepared)
     again = _asked_before(draft, prepared)
+    money = submit_spending.show(draft, prepared, choices)
     tasks = words.counted(prepared.task_count, "task")
     label = f"Submit {tasks} in {words.counted(prepared.estimate.batches, 'batch', 'batches')}"
+    if money.pilot_rows:
+        label = f"Submit {words.counted(money.pilot_rows, 'row')}, and let the rest wait"
     key = f"{draft.draft_id}_confirm"
-    if st.button(label, key=key, type="primary", icon=":material/send:", disabled=again is None):
-        submit_plan.start(draft, prepared, name=name, again=bool(again))
+    ready = again is not None and money.agreed
+    if st.button(label, key=key, type="primary", icon=":material/send:", disabled=not ready):
+        submit_plan.start(
+            draft,
+            prepared,
+            name=name,
+            again=bool(again),
+            spend_at_most=money.limit,
+            pilot_rows=money.pilot_rows,
+        )
     follow(draft)
     balance_slot.caption(_balance())
 
@@ -91,16 +114,16 @@ def _figures(tasks: int, cost: Estimate) -> None:
             ),
             Figure("Time to send", words.duration(cost.send_seconds), None, later),
             Figure(
-                "Credits expected",
-                f"about {words.count(cost.expected)}",
-                f"if {ASSUMED_HIT_RATE:.0%} found",
+                "Expected, about",
+                words.count(round(cost.expected)),
+                cost.expected_short,
                 cost.expected_basis,
             ),
             Figure("Credits at most", words.count(cost.at_most), "if all found", cost.formula),
         ]
     )
     formula = f"At most: {cost.formula} = {words.count(cost.at_most)} credits. {cost.price_source}"
-    st.caption(widgets.escape(formula, 500))
+    st.caption(widgets.escape(f"{formula} {cost.expected_basis}", 800))
 
 
 def _name(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from openmart_lib.api import OpenmartClient, TokenBucket
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts
 from openmart_lib.engine.ask import PATIENCE, TWICE
 from openmart_lib.engine.clients import openmart_client
+from openmart_lib.engine.collect import list_tasks
 from openmart_lib.errors import (
     AuthError,
     BannedError,
@@ -25,8 +26,6 @@ from openmart_lib.errors import (
     NoAnswerError,
     NotFoundError,
     OpenmartError,
-    RefusedError,
-    WrongAddressError,
 )
 from openmart_lib.ledger import Ledger, attaching
 from openmart_lib.ledger.attaching import ForeignBatch, ForeignTask, Place
@@ -141,22 +140,16 @@ def _listed(read: _Reads, batch_id: str, counts: BatchCounts, *, complete: bool 
     Raises:
         NotYetError: If there is none, or fewer than the batch has while ``complete``.
     """
-    found = dict.fromkeys(read(lambda client: client.task_ids(batch_id)))
     total = counts["total"]
-    if total is None or len(found) < total:
-        with suppress(RefusedError, NotFoundError, WrongAddressError):  # the server does not know the filter
-            for status in sorted(FINAL_TASK_STATUSES):
-                found |= dict.fromkeys(_by_status(read, batch_id, status))
+    found, trouble = list_tasks(read, batch_id, expected=total)
+    if trouble is not None:
+        raise trouble
     if not found:
         raise NotYetError(f"Openmart lists no task of this batch yet. {TRY_LATER}")
     if complete and (len(found) < total if total is not None else not counts["batch_ready"]):
         whole = "its tasks" if total is None else f"its {total} tasks"
         raise NotYetError(f"Openmart lists only {len(found)} of {whole} so far. {TRY_LATER}")
-    return list(found)
-
-
-def _by_status(read: _Reads, batch_id: str, status: str) -> list[str]:
-    return read(lambda client: client.task_ids(batch_id, status=status))
+    return found
 
 
 def _read_all(

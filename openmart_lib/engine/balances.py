@@ -38,20 +38,23 @@ class BalanceWatch:
         self._executor = executor
         self._every = every
         self._next_start = 0.0  # monotonic seconds
+        self._asked_at = 0.0  # UTC seconds
         self._next_look = 0.0
         self._nothing_at = -1  # the ledger's revision at which there was no reason
         self.reading = False
 
     def before_submission(self) -> None:
-        """Begin to read, unless that was done a moment ago; the submission does not wait for it.
+        """Begin to read, unless that was done a moment ago and since the newest run was confirmed.
 
-        Its answer takes a blink, that of a submission half a minute: it still tells what was there before.
+        The submission does not wait for it. Its answer takes a blink, that of a submission half a minute: it
+        still tells what was there before.
         """
-        if time.monotonic() >= self._next_start:
+        due = time.monotonic() >= self._next_start
+        if due or balances.planned_since(self._ledger, self._account_id, self._asked_at):
             self._begin(balances.START)
 
     def step(self) -> None:
-        """Begin to read when a hold began or results came in since the last reading."""
+        """Begin to read when a hold or a pause began, or results came in, since the last reading."""
         now = time.monotonic()
         if self.reading or now < self._next_look:
             return
@@ -77,6 +80,7 @@ class BalanceWatch:
         if self.reading or self._read.held_back:
             return
         self._next_start = time.monotonic() + self._every
+        self._asked_at = self._ledger.now()
         self.reading = True
         try:
             self._executor.submit(self._ask, why)

@@ -98,12 +98,13 @@ class Clients:
         self._lock = threading.Lock()
         self._clients: tuple[OpenmartClient, OpenmartClient] | None = None
         self._url = ""
-        self._looked_at = float("-inf")
+        # The clients and until when nobody looks again; replaced whole, so that readers need no lock.
+        self._fresh: tuple[tuple[OpenmartClient, OpenmartClient], float] | None = None
 
     def for_submissions(self) -> OpenmartClient:
         """Return the client to submit with now; raises as ``openmart_client``."""
         with self._lock:
-            self._looked_at = float("-inf")  # what is paid for never goes to where the sandbox was before
+            self._fresh = None  # what is paid for never goes to where the sandbox was before
         return self._both()[0]
 
     def for_reads(self) -> OpenmartClient:
@@ -117,12 +118,13 @@ class Clients:
                 client.close()
 
     def _both(self) -> tuple[OpenmartClient, OpenmartClient]:
+        if (fresh := self._still_fresh()) is not None:
+            return fresh
         with self._lock:
-            now = time.monotonic()
-            if self._clients is not None and now - self._looked_at < LOOK_EVERY:
-                return self._clients
+            if (fresh := self._still_fresh()) is not None:  # another thread has looked meanwhile
+                return fresh
+            until = time.monotonic() + LOOK_EVERY
             url = sandbox_url(self._settings) if self._settings.simulated else self._settings.base_url
-            self._looked_at = now
             if self._clients is None or url != self._url:
                 submitting, reading = self._timeouts
                 self._clients = (
@@ -130,4 +132,9 @@ class Clients:
                     openmart_client(self._settings, timeouts=reading),
                 )
                 self._url = url
+            self._fresh = self._clients, until
             return self._clients
+
+    def _still_fresh(self) -> tuple[OpenmartClient, OpenmartClient] | None:
+        fresh = self._fresh
+        return fresh[0] if fresh is not None and time.monotonic() < fresh[1] else None

@@ -10,11 +10,13 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from openmart_lib.api import OpenmartClient
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, TaskAnswer
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.reading import HeldBackError, Reader
@@ -32,31 +34,40 @@ from openmart_lib.ledger import Ledger, answers
 from openmart_lib.ledger.answers import DueBatch
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 STORE_EVERY = 100  # tasks per transaction
 
 
-def list_tasks(read: Reader, due: DueBatch) -> tuple[set[str], OpenmartError | None]:
-    """List a batch's task ids without a filter, and per final status when ids are fewer than tasks sent.
+class Reads(Protocol):
+    """Whatever sends one read and returns its answer: the worker's ``Reader``, or a person's few reads."""
 
-    Returns what was listed, and why a filtered list could not be read, None when every list came through.
+    def __call__(self, question: Callable[[OpenmartClient], T], /) -> T:
+        """Send one read now; raises OpenmartError."""
+
+
+def list_tasks(read: Reads, batch_id: str, *, expected: int | None) -> tuple[list[str], OpenmartError | None]:
+    """List a batch's task ids without a filter, and per final status when ids are fewer than ``expected``.
+
+    Returns what was listed, each id once, and why a filtered list could not be read, None when every list
+    came through.
 
     Raises:
-        OpenmartError: If the list without a filter could not be read.
+        OpenmartError: If the list without a filter could not be read, or the key is not accepted.
     """
-    found = set(read(lambda client: client.task_ids(due.batch_id)))
-    if len(found) >= due.task_count:
-        return found, None
+    found = dict.fromkeys(read(lambda client: client.task_ids(batch_id)))
+    if expected is not None and len(found) >= expected:
+        return list(found), None
     for status in sorted(FINAL_TASK_STATUSES):
         try:
-            found |= set(_by_status(read, due.batch_id, status))
+            found |= dict.fromkeys(_by_status(read, batch_id, status))
         except (RefusedError, NotFoundError, WrongAddressError):
             break  # this server does not know the filter; the whole list is all there is
         except (AuthError, BannedError, CreditsError):
             raise
         except OpenmartError as error:
             log.info("a filtered list could not be read (%s)", type(error).__name__)
-            return found, error
-    return found, None
+            return list(found), error
+    return list(found), None
 
 
 class Collection:
@@ -95,10 +106,10 @@ class Collection:
         """Reads whose answer is not stored yet."""
         return self._outstanding
 
-    def start(self, executor: Executor, found: set[str]) -> None:
+    def start(self, executor: Executor, found: Sequence[str]) -> None:
         """Hand one read per task that is not stored yet to the executor; ``found`` are the ids listed now."""
         known = answers.listed(self._ledger, self._due.pk)
-        new = sorted(found - known.keys())
+        new = sorted(task_id for task_id in found if task_id not in known)
         if new:
             self._record(lambda: answers.store_listing(self._ledger, self._due.pk, new), 0, rows=len(new))
         wanted = [task_id for task_id, fetched in known.items() if not fetched] + new
@@ -183,5 +194,5 @@ def _bug(error: Exception) -> Exception | None:
     return None if isinstance(error, SQLAlchemyError) else error
 
 
-def _by_status(read: Reader, batch_id: str, status: str) -> list[str]:
+def _by_status(read: Reads, batch_id: str, status: str) -> list[str]:
     return read(lambda client: client.task_ids(batch_id, status=status))

@@ -32,6 +32,7 @@ from openmart_lib.ledger import Ledger, accounts, answers, balances, queries, su
 from openmart_lib.ledger.answers import DueBatch
 from openmart_lib.ledger.interruptions import note_sleep
 from openmart_lib.ledger.journal import Journal
+from openmart_lib.ledger.pausing import pause_what_waits
 from openmart_lib.ledger.submissions import Claim
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Dispatcher:
         self._ended.set()
         self._lock = threading.Lock()
         self._submitting: set[Future[None]] = set()
+        self._slot_freed = False  # a submission ended since the loop last looked for the next one
         self._collecting: dict[int, Collection | None] = {}  # None: still polling or listing
         self._probing = False
         self._next_probe = 0.0  # monotonic seconds
@@ -104,7 +106,7 @@ class Dispatcher:
                     next_look = time.monotonic() + TICK
                     self.step()
                 else:  # woken by an own job that ended: only what keeps the slots full
-                    self._do(self._submit_due, self._poll_due)
+                    self._refill()
                 self._wake.wait(TICK)
                 self._wake.clear()
         finally:
@@ -145,6 +147,12 @@ class Dispatcher:
             self._balances.step,
         )
 
+    def _refill(self) -> None:
+        if self._slot_freed:
+            self._slot_freed = False
+            self._do(self._submit_due)
+        self._do(self._poll_due)
+
     def _do(self, *parts: Callable[[], None]) -> None:
         """Do these parts. One that fails is logged, and the others are done all the same."""
         for part in parts:
@@ -172,6 +180,7 @@ class Dispatcher:
                 return
             candidate = submissions.next_candidate(self._ledger, self._account_id)
             if candidate is None:
+                pause_what_waits(self._ledger, self._account_id)
                 return
             self._balances.before_submission()
             claim = submissions.claim(
@@ -182,6 +191,7 @@ class Dispatcher:
                 slots=self._submit_slots,
             )
             if claim is None:
+                pause_what_waits(self._ledger, self._account_id)
                 return
             self._hand_over(claim)
 
@@ -228,6 +238,7 @@ class Dispatcher:
         if future.cancelled() or error is not None:
             # The batch stays SENDING; whoever holds the lock next makes it unknown.
             log.error("a submission ended without its word written (%s)", type(error).__name__)
+        self._slot_freed = True
         self._wake.set()
 
     def _poll_due(self) -> None:
@@ -276,7 +287,7 @@ class Dispatcher:
             self._collected(due)
 
     def _collect(self, due: DueBatch, *, ready: bool) -> None:
-        found, trouble = list_tasks(self._read, due)
+        found, trouble = list_tasks(self._read, due.batch_id, expected=due.task_count)
         if trouble is not None:
             words = functools.partial(note_trouble, self._ledger, due.pk, "a list of its tasks", trouble)
             self._recorder.record(words, lambda error: self._counted(due, error, over=False))

@@ -107,8 +107,7 @@ class Reader:
 
     @property
     def _asked_to_wait(self) -> bool:
-        with self._lock:
-            return self._clock() < self._not_before
+        return self._clock() < self._not_before
 
     def _note_failure(self, error: OpenmartError) -> None:
         if isinstance(error, NotFoundError | RefusedError):

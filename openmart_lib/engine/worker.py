@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -32,8 +33,9 @@ from openmart_lib.engine.clocks import SetClock
 from openmart_lib.engine.dispatcher import Dispatcher
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.submit import take_over
+from openmart_lib.engine.watch_rounds import WatchRounds
 from openmart_lib.errors import LedgerError, NoAnswerError, OpenmartError
-from openmart_lib.ledger import Ledger, accounts, open_ledger
+from openmart_lib.ledger import Ledger, accounts, answers, open_ledger
 from openmart_lib.ledger.journal import FILE_NAME, Journal
 from openmart_lib.ledger.waits import clock_was_set
 from openmart_lib.settings import Settings, load_settings
@@ -168,8 +170,10 @@ class Worker:
         )
         loop = threading.Thread(target=lambda: self._dispatch(dispatcher), name="dispatcher", daemon=True)
         loop.start()
+        watches = WatchRounds.of(ledger, settings).start()
         self._stopping.wait()
         left = self._end(dispatcher, loop)
+        watches.stop()
         read_executor.shutdown(wait=False, cancel_futures=True)
         submit_executor.shutdown(wait=False, cancel_futures=True)
         clients.close()
@@ -192,6 +196,7 @@ class Worker:
                 account_id = accounts.ensure_account(
                     connection, ledger.environment, fingerprint, key_last4(self._settings)
                 )
+            answers.make_all_due(ledger, account_id)  # nobody asked while no worker was there
             return Journal(path), account_id
         except OSError as error:
             raise LedgerError(
@@ -258,6 +263,7 @@ def main(*, with_parent: bool = False) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[console])
     try:
         worker = Worker(load_settings())
+        gc.freeze()  # what is loaded stays: a tenth of a worker's time went into looking through it again
         _listen(worker.stop, with_parent=with_parent)
         worker.run()
     except OpenmartError as error:

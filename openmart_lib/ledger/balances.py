@@ -9,22 +9,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, UnaryExpression, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    UnaryExpression,
+    case,
+    exists,
+    func,
+    insert,
+    not_,
+    select,
+)
 
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
-from openmart_lib.ledger.schema import account, balance, batch
+from openmart_lib.ledger.schema import account, balance, batch, run
 from openmart_lib.ledger.states import BatchState, Hold
 
-START: Final = "start"  # before a submission: the first one, then now and then while they go on
+START: Final = "start"  # before a submission: a run's first one, then now and then while they go on
+PAUSE: Final = "pause"  # when a run was paused, by a person or by its limit, reserve or pilot
 UNKNOWN: Final = "unknown"  # after a submission without a clear answer
 HOLD: Final = "hold"  # when the credit limit was reached
-END: Final = "end"  # after the last results
+END: Final = "end"  # after the last results, or the refusal that ended a run
 PERSON: Final = "person"  # a person asked
 _READ_AT: Final = {Hold.CREDIT_LIMIT: HOLD, Hold.UNKNOWNS: UNKNOWN, Hold.OUTAGE: UNKNOWN}
 # Whoever is refused, or asked to wait, does not ask for more. (Nor while an outage's probe asks: it stores
 # what it reads.)
 _NOT_READABLE: Final = frozenset(Hold) - _READ_AT.keys()
 _WITH_OPENMART: Final = (BatchState.SENDING, BatchState.ACCEPTED)
+_OTHER: Final = batch.alias("other")
+_UNSENT: Final = exists(
+    select(_OTHER.c.id).where(_OTHER.c.run_id == batch.c.run_id, _OTHER.c.state == BatchState.PLANNED)
+)
+# A refusal ends a run when nothing of it is left to send; before that it may be a step of a search.
+_ENDED: Final = case(
+    (batch.c.state != BatchState.REFUSED, batch.c.collected_at), (not_(_UNSENT), batch.c.answered_at)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,9 @@ def note_balance(
         at: When the question was sent (UTC seconds); default: now.
     """
     moment = ledger.now() if at is None else at
-    values = {"account_id": account_id, "at": moment, "credits": credits, "why": why}
+    spent = select(func.coalesce(func.sum(run.c.credits_spent), 0.0)).where(run.c.account_id == account_id)
+    values: dict[str, Any] = {"account_id": account_id, "at": moment, "credits": credits, "why": why}
+    values["credits_spent"] = spent.scalar_subquery()
     with ledger.write() as connection:
         connection.execute(insert(balance).values(values))
 
@@ -76,8 +97,9 @@ def balance_after(ledger: Ledger, account_id: int, at: float) -> Balance | None:
 def reading_due(ledger: Ledger, account_id: int, *, every: float) -> str | None:
     """Return what a balance should be read for now, None while the newest one still tells enough.
 
-    After a hold began, and after results came in: at once when nothing is with Openmart any more, else
-    ``every`` so many seconds. Before a submission is not decided here: whoever claims a batch knows it.
+    After a hold began, after a run was paused, and after results came in: these at once when nothing is with
+    Openmart any more, else ``every`` so many seconds. Before a submission is not decided here: whoever
+    claims a batch knows it.
     """
     with ledger.read() as connection:
         newest = _first(connection, account_id, balance.c.at.desc())
@@ -89,13 +111,23 @@ def reading_due(ledger: Ledger, account_id: int, *, every: float) -> str | None:
             return None
         if held.hold is not None and held.held_at > read_at:
             return _READ_AT[Hold(held.hold)]
+        paused = select(func.max(run.c.paused_at)).where(run.c.account_id == account_id)
+        if (connection.execute(paused).scalar() or 0.0) > read_at:
+            return PAUSE
         going = select(batch.c.id).where(batch.c.account_id == account_id, batch.c.state.in_(_WITH_OPENMART))
         moving = connection.execute(going.limit(1)).first() is not None
         if moving and 0 <= ledger.now() - read_at < every:
             return None
-        latest = select(func.max(batch.c.collected_at)).where(batch.c.account_id == account_id)
-        collected_at = connection.execute(latest).scalar() or 0.0
-    return END if collected_at > read_at else None
+        latest = select(func.max(_ENDED)).where(batch.c.account_id == account_id)
+        ended_at = connection.execute(latest).scalar() or 0.0
+    return END if ended_at > read_at else None
+
+
+def planned_since(ledger: Ledger, account_id: int, at: float) -> bool:
+    """Return whether a run of the account was confirmed at this moment (UTC seconds) or after it."""
+    newest = select(func.max(run.c.planned_at)).where(run.c.account_id == account_id)
+    with ledger.read() as connection:
+        return (connection.execute(newest).scalar() or 0.0) >= at
 
 
 def _first(

@@ -7,7 +7,7 @@ ledger was restored) was sent once, so new batches and tasks are numbered after 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -16,17 +16,8 @@ from openmart_lib.ledger.erased import check_not_erased
 from openmart_lib.ledger.journal import FILE_NAME, read_journal
 from openmart_lib.ledger.ledger import Ledger
 from openmart_lib.ledger.schema import batch, row_task, run, task
-from openmart_lib.ledger.states import BatchState, Outcome
-
-# What a batch in one of these states held may be at Openmart, unless it was told that nothing was created.
-MAYBE_CREATED: Final = (
-    BatchState.SENDING,
-    BatchState.UNKNOWN,
-    BatchState.RESENT,
-    BatchState.DROPPED,
-    BatchState.ACCEPTED,
-    BatchState.COLLECTED,
-)
+from openmart_lib.ledger.spending import worst_of
+from openmart_lib.ledger.states import MAYBE_CREATED, BatchState, Outcome
 
 
 def open_tasks(connection: Connection, pk: int) -> list[Any]:
@@ -49,7 +40,7 @@ def copy_batch(
         LedgerError: If the run's personal data was deleted.
     """
     check_not_erased(connection, old.run_id)
-    batch_no, task_no = _free_numbers(ledger, connection, old.run_id)
+    batch_no, task_no = free_numbers(ledger, connection, old.run_id)
     values = {
         "run_id": old.run_id,
         "account_id": old.account_id,
@@ -62,6 +53,7 @@ def copy_batch(
         "task_count": len(tasks),
         "open_tasks": len(tasks),
         "open_rows": 0,
+        "worst_credits": worst_of(connection, old.run_id, tasks),
     }
     key = connection.execute(insert(batch).values(values)).inserted_primary_key
     assert key is not None
@@ -93,7 +85,7 @@ def forgotten_batches(ledger: Ledger, connection: Connection, run_id: int) -> se
     return {number for number, last in told.items() if number not in known and last != "released"}
 
 
-def _free_numbers(ledger: Ledger, connection: Connection, run_id: int) -> tuple[int, int]:
+def free_numbers(ledger: Ledger, connection: Connection, run_id: int) -> tuple[int, int]:
     """Return the next batch number and the next task number of a run."""
     public = connection.execute(select(run.c.public_id).where(run.c.id == run_id)).scalar_one()
     highest = select(func.max(batch.c.batch_no)).where(batch.c.run_id == run_id)
@@ -123,6 +115,7 @@ def _copy_tasks(connection: Connection, old: Sequence[Any], new_pk: int, first_n
                 "batch_pk": new_pk,
                 "domain": row.domain,
                 "request": row.request,
+                "likeness": row.likeness,
             }
             for row in old
         ],

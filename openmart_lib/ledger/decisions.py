@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import select, update
 
 from openmart_lib.errors import LedgerError
-from openmart_lib.ledger import copies, moves
+from openmart_lib.ledger import copies, moves, spending
 from openmart_lib.ledger.answers import mark_missing
 from openmart_lib.ledger.erased import check_not_erased
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
@@ -58,6 +58,7 @@ def resend_batch(ledger: Ledger, pk: int) -> int:
         connection.execute(update(batch).where(batch.c.id == pk).values(state=BatchState.RESENT))
         search_of = None if moves.search_stopped(connection, old) else old.search_of
         new_pk, seqs = copies.copy_batch(ledger, connection, old, wanted, search_of=search_of)
+        spending.allow_again(connection, old, new_pk)
         rows = settle(connection, old.run_id, seqs)
         append_event(connection, now, "batch_resent", run=old.run_id, batch=new_pk, rows=rows, old=pk)
     return new_pk

@@ -152,6 +152,7 @@ def _erase_texts(connection: Connection, pk: int) -> None:
     connection.execute(update(batch).where(mine, batch.c.read_error.is_not(None)).values(read_error=_DELETED))
     quoting = (event.c.run_id == pk) & event.c.kind.in_(_QUOTING)
     connection.execute(update(event).where(quoting).values(detail=None))
+    connection.execute(update(run).where(run.c.id == pk).values(decisions=None))  # edits quote cells
     options = json.loads(connection.execute(select(run.c.options).where(run.c.id == pk)).scalar_one())
     if any(name in options for name in _EDITS):
         kept = {name: value for name, value in options.items() if name not in _EDITS}
@@ -204,7 +205,7 @@ def _empty_tasks(connection: Connection, pk: int, low: int, high: int) -> None:
     emptied = [{"b_no": one.task_no, "b_request": _shape_of(one.request)} for one in asked]
     one_task = (task.c.run_id == pk) & (task.c.task_no == bindparam("b_no"))
     if emptied:  # without a list the statement would run once, with no number
-        values = {"request": bindparam("b_request"), "domain": ""}
+        values: dict[str, Any] = {"request": bindparam("b_request"), "domain": "", "likeness": None}
         connection.execute(update(task).where(one_task).values(values), emptied)
     ties = (row_task.c.run_id == pk) & row_task.c.task_no.between(low, high)
     connection.execute(update(row_task).where(ties).values(reason=None))

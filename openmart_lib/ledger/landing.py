@@ -5,7 +5,7 @@ All in the transaction of ``answers.store_answers``, which knows whose answer it
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,10 +13,11 @@ import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from openmart_lib.api.payload import read_records
 from openmart_lib.api.wire import Kind, TaskAnswer, TaskStatus
 from openmart_lib.ledger.schema import batch, remote_task, row_task, task
 from openmart_lib.ledger.settling import add_to_counters, settle
+from openmart_lib.ledger.spending import count_answers
+from openmart_lib.ledger.tariff import count_found
 from openmart_lib.ledger.verdicts import judge
 
 
@@ -60,6 +61,7 @@ _COUNT_DOWN: Final = (
     .values(
         open_tasks=func.max(0, batch.c.open_tasks - bindparam("b_tasks")),
         open_rows=func.max(0, batch.c.open_rows - bindparam("b_rows")),
+        worst_credits=func.max(0.0, batch.c.worst_credits - bindparam("b_worst")),
         changed_at=news(bindparam("b_now")),
     )
 )
@@ -107,7 +109,7 @@ def store_verdicts(
     if not fresh:
         return 0
     kind = Kind(owner.kind)
-    found: dict[str, int] = defaultdict(int)
+    found: Counter[str] = Counter()
     tasks: list[dict[str, Any]] = []
     links: list[dict[str, Any]] = []
     for row, answer in fresh:
@@ -132,34 +134,32 @@ def store_verdicts(
             for verdict in judge(kind, msgspec.json.decode(row.request), answer["status"], answer["data"])
         )
         if answer["status"] == TaskStatus.COMPLETED:
-            _count_found(found, kind, answer["data"])
+            found.update(count_found(kind, answer["data"]))
     connection.execute(_FINISH_TASK, tasks)
     connection.execute(_JUDGE_LINK, links)
     ties = connection.execute(
         _TIES, {"b_run": owner.run_id, "b_numbers": [row.task_no for row, _ in fresh]}
     ).all()
-    _count_down(connection, {row.task_no: row.batch_pk for row, _ in fresh}, ties, now)
+    worst = count_answers(connection, owner.run_id, kind, fresh)
+    _count_down(connection, {row.task_no: row.batch_pk for row, _ in fresh}, ties, worst, now)
     add_to_counters(connection, owner.run_id, found.items())
     return settle(connection, owner.run_id, [seq for _, seq in ties])
 
 
-def _count_down(connection: Connection, batch_of: dict[int, int], ties: Sequence[Any], now: float) -> None:
-    """Take answered tasks, and the rows tied to them, off what their batches wait for."""
+def _count_down(
+    connection: Connection,
+    batch_of: dict[int, int],
+    ties: Sequence[Any],
+    worst: dict[int, float],
+    now: float,
+) -> None:
+    """Take answered tasks, the rows tied to them and their worst case off what their batches wait for."""
     tasks = Counter(batch_of.values())
     rows = Counter(batch_of[task_no] for task_no, _ in ties)
     connection.execute(
         _COUNT_DOWN,
-        [{"b_pk": pk, "b_tasks": n, "b_rows": rows[pk], "b_now": now} for pk, n in tasks.items()],
+        [
+            {"b_pk": pk, "b_tasks": n, "b_rows": rows[pk], "b_worst": worst.get(pk, 0.0), "b_now": now}
+            for pk, n in tasks.items()
+        ],
     )
-
-
-def _count_found(found: dict[str, int], kind: Kind, data: Any) -> None:
-    for record in read_records(kind, data):
-        found["found:records"] += 1
-        found["found:phones"] += bool(record.phones)  # paid once a person, however many numbers
-        found["found:technologies"] += kind is Kind.FIND_TECH
-        if record.email and kind is Kind.LOOKUP_BUSINESS_EMAIL:
-            found["found:mailboxes"] += 1
-        elif record.email:
-            found["found:emails"] += 1
-            found["found:verified_emails"] += bool(record.email_verified)

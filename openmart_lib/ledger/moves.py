@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 
 from openmart_lib.api.wire import BatchCounts
 from openmart_lib.errors import LedgerError
-from openmart_lib.ledger import accounts
+from openmart_lib.ledger import accounts, spending
 from openmart_lib.ledger.ledger import append_event
 from openmart_lib.ledger.schema import batch, event, run
 from openmart_lib.ledger.settling import mark_open_rows, reopen_rows
@@ -74,6 +74,7 @@ def accept(
     }
     for name in ("processing", "completed", "errored", "total"):
         values[name] = counts[name] if counts else None
+    spending.follow(connection, row, BatchState.ACCEPTED)
     connection.execute(update(batch).where(batch.c.id == row.id).values(values))
     rows = 0
     if row.state == BatchState.SENDING:
@@ -115,6 +116,7 @@ def reopen(connection: Connection, row: Any, *, now: float) -> int:
 
 def lose(connection: Connection, row: Any, *, now: float, seen: str, status: int | None = None) -> None:
     """Make a batch UNKNOWN: only a person or a late answer moves it on."""
+    spending.follow(connection, row, BatchState.UNKNOWN, nothing_created=row.nothing_created)
     connection.execute(
         update(batch)
         .where(batch.c.id == row.id)
@@ -132,6 +134,7 @@ def back_to_planned(
     That is so when while it was being sent its run was cancelled, its first try turned up, or the search
     that it is a part of was stopped.
     """
+    spending.follow(connection, row, BatchState.PLANNED)
     connection.execute(
         update(batch)
         .where(batch.c.id == row.id)

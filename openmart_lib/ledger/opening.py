@@ -19,6 +19,7 @@ from sqlalchemy.pool import QueuePool
 from openmart_lib.errors import LedgerError, LedgerNewerError
 from openmart_lib.ledger import rescue, schema, soundness
 from openmart_lib.ledger.bundle import BACKUPS_FOLDER, DATABASE_FILE, write_before_migration
+from openmart_lib.ledger.creation import create
 from openmart_lib.ledger.journal import FILE_NAME, read_journal
 
 HEAD: Final = "0003"  # the newest migration; a test keeps it true
@@ -133,11 +134,12 @@ def _migrate(engine: Engine, folder: Path, environment: str) -> None:
         return
     if version is None:
         _refuse_to_start_over(folder)
-    else:
-        _back_up(folder, environment, version)
+        create(engine, HEAD)
+        return
+    _back_up(folder, environment, version)
     from openmart_lib.ledger.migrations import upgrade  # alembic costs 0.3 s and is seldom needed
 
-    upgrade(engine, version)
+    upgrade(engine)
 
 
 def _back_up(folder: Path, environment: str, version: str) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import BindParameter, Connection, Float, Integer, Select, bindparam, func, select
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import RunNotFoundError
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import account, batch, counter, run, upload
-from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
+from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, Pause, RunState
 
 OPEN_STATES: Final = (BatchState.PLANNED, BatchState.SENDING, BatchState.ACCEPTED)
 FOUND: Final = (
@@ -47,11 +48,12 @@ class Pending:
     sending: int = 0
     at_openmart: int = 0
     fetching: int = 0
+    elsewhere: int = 0  # waited for in the run that buys them
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.waiting + self.sending + self.at_openmart + self.fetching
+        return self.waiting + self.sending + self.at_openmart + self.fetching + self.elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,10 @@ class RunInfo:
         unsent, accepted = self.batches[BatchState.PLANNED], self.batches[BatchState.ACCEPTED]
         held = self.hold in PERSON_HOLDS and unsent > 0
         waits_for_key = self.other_key and unsent + accepted > 0
-        return held or waits_for_key or self.batches[BatchState.UNKNOWN] > 0 or self.stalled_batches > 0
+        waits_for_word = self.state is RunState.PAUSED and Pause.of(self.pause_reason) is not None
+        if held or waits_for_key or waits_for_word:
+            return True
+        return self.batches[BatchState.UNKNOWN] > 0 or self.stalled_batches > 0
 
     @property
     def moving(self) -> bool:
@@ -118,13 +123,8 @@ def runs(
 ) -> list[RunInfo]:
     """Return the runs of this environment, newest first."""
     with ledger.read() as connection:
-        return _run_infos(
-            connection,
-            _run_query().order_by(run.c.id.desc()).limit(limit),
-            ledger,
-            key_fingerprint,
-            stall_after,
-        )
+        rows = connection.execute(_NEWEST, {"b_limit": limit}).all()
+        return _run_infos(connection, rows, key_fingerprint, stall_after)
 
 
 @in_plain_words
@@ -137,10 +137,8 @@ def run_info(
         RunNotFoundError: If there is no such run in this environment.
     """
     with ledger.read() as connection:
-        pk = run_pk(connection, run_id)
-        return _run_infos(
-            connection, _run_query().where(run.c.id == pk), ledger, key_fingerprint, stall_after
-        )[0]
+        rows = connection.execute(_ONE, {"b_pk": run_pk(connection, run_id)}).all()
+        return _run_infos(connection, rows, key_fingerprint, stall_after)[0]
 
 
 @in_plain_words
@@ -175,54 +173,51 @@ def _run_query() -> Select[Any]:
     )
 
 
+# Built once: every page and every waiting command asks several times a second.
+_READY: Final = batch.c.ready_at.is_not(None)
+_IDS: Final[BindParameter[Any]] = bindparam("b_ids", expanding=True)
+_NEWEST: Final = _run_query().order_by(run.c.id.desc()).limit(bindparam("b_limit", type_=Integer))
+_ONE: Final = _run_query().where(run.c.id == bindparam("b_pk"))
+_COUNTERS: Final = select(counter.c.run_id, counter.c.name, counter.c.n).where(counter.c.run_id.in_(_IDS))
+_BATCH_GROUPS: Final = (
+    select(
+        batch.c.run_id,
+        batch.c.state,
+        _READY.label("ready"),
+        func.count().label("n"),
+        func.sum(batch.c.open_rows).label("open_rows"),
+        func.max(func.coalesce(batch.c.collected_at, batch.c.answered_at)).label("ended"),
+    )
+    .where(batch.c.run_id.in_(_IDS))
+    .group_by(batch.c.run_id, batch.c.state, _READY)
+)
+# Batches that had not changed when last asked about: a night of sleep is no stall.
+_STALLED: Final = (
+    select(batch.c.run_id, func.count())
+    .where(
+        batch.c.run_id.in_(_IDS),
+        batch.c.state == BatchState.ACCEPTED,
+        batch.c.asked_at - batch.c.changed_at > bindparam("b_stall_after", type_=Float),
+    )
+    .group_by(batch.c.run_id)
+)
+
+
 def _run_infos(
-    connection: Connection, query: Select[Any], ledger: Ledger, fingerprint: str | None, stall_after: float
+    connection: Connection, rows: Sequence[Any], fingerprint: str | None, stall_after: float
 ) -> list[RunInfo]:
-    rows = connection.execute(query).all()
-    ids = [row.id for row in rows]
+    wanted = {"b_ids": [row.id for row in rows]}
     counts: dict[int, dict[str, int]] = defaultdict(dict)
-    for run_id, name, n in connection.execute(
-        select(counter.c.run_id, counter.c.name, counter.c.n).where(counter.c.run_id.in_(ids))
-    ):
+    for run_id, name, n in connection.execute(_COUNTERS, wanted):
         counts[run_id][name] = n
-    grouped = _batch_groups(connection, ids)
-    stalled = _stalled(connection, ids, stall_after)
-    return [
-        _run_info(row, counts[row.id], grouped.get(row.id, []), stalled.get(row.id, 0), fingerprint)
-        for row in rows
-    ]
-
-
-def _batch_groups(connection: Connection, ids: list[int]) -> dict[int, list[Any]]:
-    """Return per run: (state, ready, batches, open rows, latest end)."""
-    ready = batch.c.ready_at.is_not(None)
-    query = (
-        select(
-            batch.c.run_id,
-            batch.c.state,
-            ready.label("ready"),
-            func.count().label("n"),
-            func.sum(batch.c.open_rows).label("open_rows"),
-            func.max(func.coalesce(batch.c.collected_at, batch.c.answered_at)).label("ended"),
-        )
-        .where(batch.c.run_id.in_(ids))
-        .group_by(batch.c.run_id, batch.c.state, ready)
-    )
     groups: dict[int, list[Any]] = defaultdict(list)
-    for row in connection.execute(query):
-        groups[row.run_id].append(row)
-    return groups
-
-
-def _stalled(connection: Connection, ids: list[int], stall_after: float) -> dict[int, int]:
-    """Count batches that had not changed when last asked about: a night of sleep is no stall."""
-    quiet = batch.c.asked_at - batch.c.changed_at
-    query = (
-        select(batch.c.run_id, func.count())
-        .where(and_(batch.c.run_id.in_(ids), batch.c.state == BatchState.ACCEPTED, quiet > stall_after))
-        .group_by(batch.c.run_id)
-    )
-    return {run_id: n for run_id, n in connection.execute(query)}  # noqa: C416 - a Row is no pair for mypy
+    for group in connection.execute(_BATCH_GROUPS, wanted):
+        groups[group.run_id].append(group)
+    still = connection.execute(_STALLED, wanted | {"b_stall_after": stall_after})
+    stalled = {run_id: n for run_id, n in still}  # noqa: C416 - a Row is no pair for mypy
+    return [
+        _run_info(row, counts[row.id], groups[row.id], stalled.get(row.id, 0), fingerprint) for row in rows
+    ]
 
 
 def _run_info(
@@ -240,10 +235,11 @@ def _run_info(
         outcomes = dict.fromkeys(Outcome, 0) | {so_far: row.row_count}
     hold = Hold(row.hold) if row.hold else None
     other_key = fingerprint is not None and row.key_fingerprint != fingerprint
-    state, reason = _state(row, states, hold, other_key)
+    state, reason = _state(row, states, hold, other_key, outcomes[Outcome.PENDING])
     ends = [row.cancelled_at, *(group.ended for group in groups)]
     ended = [end for end in ends if end is not None]
     over = not any(states[open_state] for open_state in OPEN_STATES) and state is not RunState.PLANNING
+    over = over and not outcomes[Outcome.PENDING]
     return RunInfo(
         run_id=row.public_id,
         account_id=row.account_id,
@@ -295,18 +291,19 @@ def _pending(open_rows: dict[tuple[BatchState, bool], int], pending: int, row: A
         taken = min(rows, max(0, too_much))
         places[place] -= taken
         too_much -= taken
-    return Pending(*places)
+    waiting, sending, at_openmart, fetching = places
+    return Pending(waiting, sending, at_openmart, fetching, max(0, -too_much))
 
 
 def _state(
-    row: Any, states: dict[BatchState, int], hold: Hold | None, other_key: bool
+    row: Any, states: dict[BatchState, int], hold: Hold | None, other_key: bool, pending: int
 ) -> tuple[RunState, str | None]:
     if row.cancelled_at is not None:
         return RunState.CANCELLED, None
     if row.planned_at is None:
         return RunState.PLANNING, None
-    if not any(states[state] for state in OPEN_STATES):
-        return RunState.DONE, None
+    if not any(states[state] for state in OPEN_STATES):  # rows may wait for the run that buys them
+        return (RunState.ACTIVE if pending else RunState.DONE), None
     if row.paused_at is not None:
         return RunState.PAUSED, row.pause_reason
     if other_key:

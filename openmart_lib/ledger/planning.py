@@ -6,6 +6,7 @@ written again: going on after a kill, in another tab or by the same content subm
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -19,9 +20,20 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from openmart_lib.api.wire import MAX_TASKS_PER_BATCH, Kind
 from openmart_lib.errors import LedgerError, RunExistsError
 from openmart_lib.ledger.accounts import ensure_account
+from openmart_lib.ledger.batching import Batching, batching
 from openmart_lib.ledger.ledger import Ledger, append_event
-from openmart_lib.ledger.schema import counter, row_task, run, task, upload, uploaded_row
+from openmart_lib.ledger.schema import (
+    event,
+    reused_row,
+    row_task,
+    run,
+    task,
+    upload,
+    uploaded_row,
+)
+from openmart_lib.ledger.settling import add_to_counters, follow_sources
 from openmart_lib.ledger.states import BatchState, Outcome
+from openmart_lib.ledger.tariff import Tariff
 from openmart_lib.ledger.tracking import new_run_id
 
 CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the worker must be able to write in between
@@ -41,8 +53,17 @@ class NewRun:
 
     ``frame`` has seq, file_line and the uploaded columns as text; ``rows`` one row per uploaded row (seq,
     file_line, intake, code, reason, domain, asked_title, duplicate_of); ``tasks`` task_no, request (JSON
-    without tracking_id), domain; ``links`` seq, task_no, person_no. ``worst_credits`` is the most it may
-    cost, as shown.
+    without tracking_id), domain and, if it is known, likeness (Int64: equal, so the same purchase);
+    ``links`` seq, task_no, person_no. ``worst_credits`` is the most it may cost, as shown.
+
+    Attributes:
+        decisions: What was decided against the rules, row by row; JSON types, None when nothing was.
+        estimate: What was shown at Confirm, JSON types; ``tariff.Tariff`` reads the prices in it. Without
+            one no credits are counted for the run.
+        spend_at_most: Credits that the run may cost at most, by the prices in ``estimate``; None: no limit.
+        pilot_rows: So many rows, chosen at random, are sent first, and the rest waits for a person; 0: none.
+        reused: Rows that an earlier task serves, intake ``reused``: seq, source_run_id (the run's integer
+            key), source_task_no, source_person_no.
     """
 
     name: str
@@ -63,6 +84,11 @@ class NewRun:
     key_last4: str
     again: bool = False
     tasks_per_batch: int = field(default=MAX_TASKS_PER_BATCH)
+    decisions: dict[str, Any] | None = None
+    estimate: dict[str, Any] | None = None
+    spend_at_most: float | None = None
+    pilot_rows: int = 0
+    reused: pl.DataFrame | None = None
 
 
 def find_or_insert(ledger: Ledger, connection: Connection, new: NewRun) -> tuple[int, str, bool]:
@@ -71,9 +97,13 @@ def find_or_insert(ledger: Ledger, connection: Connection, new: NewRun) -> tuple
     Raises:
         RunExistsError: If the same content was planned before and ``new.again`` is not set.
     """
-    seen = connection.execute(select(run).where(run.c.confirm_token == new.confirm_token)).first()
-    if seen is not None:
+    query = _with_upload(select(run)).where(run.c.confirm_token == new.confirm_token)
+    seen = connection.execute(query).first()
+    if seen is not None and (seen.planned_at is not None or _goes_on_with(connection, seen, new)):
         return seen.id, seen.public_id, seen.planned_at is not None
+    if seen is not None:  # it was cut off, and what is confirmed now is not what was being written
+        aside = {"confirm_token": f"{new.confirm_token} {seen.public_id}", "cancelled_at": ledger.now()}
+        connection.execute(update(run).where(run.c.id == seen.id).values(aside))
     earlier = planned_run(connection, ledger.environment, new.content_key)
     if earlier is not None and not new.again:
         raise RunExistsError(
@@ -82,12 +112,8 @@ def find_or_insert(ledger: Ledger, connection: Connection, new: NewRun) -> tuple
             run_id=earlier.public_id,
             name=earlier.name,
         )
-    newest = connection.execute(
-        _same_content(ledger.environment, new.content_key)
-        .add_columns(upload.c.sha256, upload.c.columns)
-        .join(upload, upload.c.id == run.c.upload_id)
-    ).first()
-    if newest is not None and newest.planned_at is None and _goes_on_with(newest, new):
+    newest = connection.execute(_with_upload(_same_content(ledger.environment, new.content_key))).first()
+    if newest is not None and newest.planned_at is None and _goes_on_with(connection, newest, new):
         connection.execute(update(run).where(run.c.id == newest.id).values(cancelled_at=None))
         return newest.id, newest.public_id, False
     return _insert_run(ledger, connection, new, 0 if newest is None else newest.repeat_no + 1)
@@ -108,10 +134,23 @@ def planned_run(connection: Connection, environment: str, content_key: str) -> A
     return connection.execute(query).first()
 
 
-def _goes_on_with(cut_off: Any, new: NewRun) -> bool:
+def _with_upload(query: Select[Any]) -> Select[Any]:
+    return query.add_columns(upload.c.sha256, upload.c.columns).join(upload, upload.c.id == run.c.upload_id)
+
+
+def _goes_on_with(connection: Connection, cut_off: Any, new: NewRun) -> bool:
     """Whether a planning that was cut off wrote the rows of this very upload: nothing of it was ever sent."""
-    written = (cut_off.sha256, json.loads(cut_off.columns), cut_off.row_count, cut_off.task_count)
-    return bool(written == (new.upload_sha256, _uploaded_columns(new), new.rows.height, new.tasks.height))
+    created = select(event.c.detail).where(event.c.run_id == cut_off.id, event.c.kind == "run_created")
+    shape = json.loads(connection.execute(created).scalar() or "{}").get("shape", f"0/{new.tasks_per_batch}/")
+    written = (cut_off.sha256, json.loads(cut_off.columns), cut_off.row_count, cut_off.task_count, shape)
+    wanted = (new.upload_sha256, _uploaded_columns(new), new.rows.height, new.tasks.height, _shape(new))
+    return bool(written == wanted)
+
+
+def _shape(new: NewRun) -> str:
+    """Return what decides, beside the content, which rows are written and in which batches."""
+    reused = "" if new.reused is None else hashlib.sha256(new.reused.write_csv().encode()).hexdigest()[:16]
+    return f"{new.pilot_rows}/{new.tasks_per_batch}/{reused}"
 
 
 def _uploaded_columns(new: NewRun) -> list[str]:
@@ -148,11 +187,18 @@ def _insert_run(ledger: Ledger, connection: Connection, new: NewRun, repeat_no: 
         "task_count": new.tasks.height,
         "worst_credits": new.worst_credits,
         "created_at": now,
+        "decisions": _json_or_null(new.decisions),
+        "estimate": _json_or_null(new.estimate),
+        "spend_at_most": new.spend_at_most,
     }
     key = connection.execute(insert(run).values(values)).inserted_primary_key
     assert key is not None
-    append_event(connection, now, "run_created", run=key[0], row_count=new.rows.height)
+    append_event(connection, now, "run_created", run=key[0], row_count=new.rows.height, shape=_shape(new))
     return int(key[0]), run_id, False
+
+
+def _json_or_null(values: dict[str, Any] | None) -> str | None:
+    return json.dumps(values, ensure_ascii=False) if values else None
 
 
 def write_rows(
@@ -172,19 +218,29 @@ def write_rows(
         query = select(upload.c.parquet, run.c.account_id).join(run, run.c.upload_id == upload.c.id)
         parquet, account_id = connection.execute(query.where(run.c.id == pk)).one()
     _write_parquet(ledger, new.frame, parquet)
+    planned = batching(
+        new.tasks,
+        new.links,
+        size=new.tasks_per_batch,
+        tariff=Tariff.from_estimate(new.estimate),
+        pilot_rows=new.pilot_rows,
+        seed=new.content_key,
+    )
     steps = max(1, new.rows.height + new.tasks.height + new.links.height)
     done = 0
-    for statement, chunk in _statements(pk, account_id, ledger.environment, new):
+    for statement, chunk in _statements(pk, account_id, ledger.environment, new, planned):
         with ledger.write() as connection:
             connection.exec_driver_sql(statement, chunk)
         done += len(chunk)
         if progress is not None:
             progress(min(new.rows.height, done * new.rows.height // steps), new.rows.height)
-    _finish_planning(ledger, pk, new, at_end)
+    if new.reused is not None:
+        follow_sources(ledger, pk)
+    _finish_planning(ledger, pk, new, planned.pilot_batches, at_end)
 
 
 def _statements(
-    pk: int, account_id: int, environment: str, new: NewRun
+    pk: int, account_id: int, environment: str, new: NewRun, planned: Batching
 ) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     """Yield driver statements with at most ``CHUNK_ROWS`` tuples each (Core costs twice the time here)."""
     outcome = pl.col("intake").replace_strict(
@@ -197,30 +253,30 @@ def _statements(
         pl.when(pl.col("intake") != "accepted").then(pl.col("reason")).alias("outcome_reason"),
     )
     yield from _inserts("uploaded_row", rows)
-    size = new.tasks_per_batch
-    numbered = new.tasks.with_columns(((pl.col("task_no") - 1) // size + 1).alias("batch_no"))
-    links_per_batch = new.links.group_by(((pl.col("task_no") - 1) // size + 1).alias("batch_no")).len("rows")
-    tasks_per_batch = numbered.group_by("batch_no").len("tasks")
-    batches = tasks_per_batch.join(links_per_batch, on="batch_no", how="left").fill_null(0).sort("batch_no")
-    columns = "run_id, account_id, environment, batch_no, kind, state, task_count, open_tasks, open_rows"
-    insert_batch = f"INSERT INTO batch ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {_UNLESS_THERE}"
+    columns = (
+        "run_id, account_id, environment, batch_no, kind, state, task_count, open_tasks, open_rows, "
+        "worst_credits"
+    )
+    insert_batch = f"INSERT INTO batch ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {_UNLESS_THERE}"
     kind, state = str(new.kind), str(BatchState.PLANNED)
-    for part in batches.iter_slices(CHUNK_ROWS):
+    for part in planned.batches.iter_slices(CHUNK_ROWS):
         yield (
             insert_batch,
             [
-                (pk, account_id, environment, number, kind, state, tasks, tasks, open_rows)
-                for number, tasks, open_rows in part.rows()
+                (pk, account_id, environment, number, kind, state, tasks, tasks, open_rows, worst)
+                for number, tasks, open_rows, worst in part.rows()
             ],
         )
     insert_task = (
-        "INSERT INTO task (run_id, task_no, batch_pk, domain, request) "
-        f"VALUES (?, ?, (SELECT id FROM batch WHERE run_id = ? AND batch_no = ?), ?, ?) {_UNLESS_THERE}"
+        "INSERT INTO task (run_id, task_no, batch_pk, domain, request, likeness) "
+        f"VALUES (?, ?, (SELECT id FROM batch WHERE run_id = ? AND batch_no = ?), ?, ?, ?) {_UNLESS_THERE}"
     )
-    for part in numbered.select("task_no", "batch_no", "domain", "request").iter_slices(CHUNK_ROWS):
+    likeness = pl.col("likeness") if "likeness" in planned.tasks.columns else pl.lit(None).alias("likeness")
+    tasks = planned.tasks.select("task_no", "batch_no", "domain", "request", likeness)
+    for part in tasks.iter_slices(CHUNK_ROWS):
         yield (
             insert_task,
-            [(pk, no, pk, batch_no, domain, text) for no, batch_no, domain, text in part.rows()],
+            [(pk, no, pk, batch_no, domain, text, like) for no, batch_no, domain, text, like in part.rows()],
         )
     links = new.links.select(
         pl.lit(pk).alias("run_id"),
@@ -228,6 +284,9 @@ def _statements(
         pl.lit(str(Outcome.PENDING)).alias("outcome"),
     )
     yield from _inserts("row_task", links)
+    if new.reused is not None:
+        columns_of_reused = "seq", "source_run_id", "source_task_no", "source_person_no"
+        yield from _inserts("reused_row", new.reused.select(pl.lit(pk).alias("run_id"), *columns_of_reused))
 
 
 def _inserts(table: str, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
@@ -238,33 +297,37 @@ def _inserts(table: str, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[
 
 
 def _finish_planning(
-    ledger: Ledger, pk: int, new: NewRun, at_end: Callable[[Connection], None] | None
+    ledger: Ledger,
+    pk: int,
+    new: NewRun,
+    pilot_batches: int | None,
+    at_end: Callable[[Connection], None] | None,
 ) -> None:
     counts = new.rows["intake"].value_counts().rows()
-    counters = [
-        {"run_id": pk, "name": f"outcome:{_OUTCOME_OF_INTAKE[intake]}", "n": n} for intake, n in counts
-    ]
+    counters = [(f"outcome:{_OUTCOME_OF_INTAKE[intake]}", n) for intake, n in counts]
     final = sum(n for intake, n in counts if intake != "accepted")
     still_planning = (run.c.id == pk) & run.c.planned_at.is_(None)
     with ledger.read() as connection:  # counting a million lines would hold up the worker's writes
         if connection.execute(select(run.c.id).where(still_planning)).scalar() is not None:
             _check_all_stored(connection, pk, new)
     with ledger.write() as connection:
-        planned = connection.execute(update(run).where(still_planning).values(planned_at=ledger.now()))
+        visible = {"planned_at": ledger.now(), "pilot_batches": pilot_batches}
+        planned = connection.execute(update(run).where(still_planning).values(visible))
         if not planned.rowcount:  # another tab finished the same planning first
             return
-        if counters:
-            connection.execute(insert(counter).values(counters))
+        add_to_counters(connection, pk, counters)  # beside what reused rows have changed while waiting
         if at_end is not None:
             at_end(connection)
         append_event(connection, ledger.now(), "run_planned", run=pk, rows=final)
 
 
 def _check_all_stored(connection: Connection, pk: int, new: NewRun) -> None:
+    reused = new.rows.clear() if new.reused is None else new.reused
     for table, what, frame in (
         (uploaded_row, "rows", new.rows),
         (task, "tasks", new.tasks),
         (row_task, "ties of rows to tasks", new.links),
+        (reused_row, "rows served by an earlier result", reused),
     ):
         stored = connection.execute(select(func.count()).where(table.c.run_id == pk)).scalar_one()
         if stored != frame.height:

@@ -6,6 +6,7 @@ requests is in ``row_reads`` and reached from here.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import polars as pl
@@ -47,6 +48,7 @@ __all__ = [
     "answers",
     "batch_ids",
     "batches",
+    "decisions",
     "events",
     "foreign_tracking",
     "incomplete_batches",
@@ -64,19 +66,39 @@ __all__ = [
 ]
 
 
+# Built once: the worker and every page ask several times a second.
+_ACCOUNTS: Final = select(account)
+_REVISION: Final = select(meta.c.value).where(meta.c.name == "revision")
+
+
 @in_plain_words
 def accounts(ledger: Ledger) -> list[AccountInfo]:
     """Return the accounts of this environment."""
     with ledger.read() as connection:
-        return [account_info(row) for row in connection.execute(select(account))]
+        return [account_info(row) for row in connection.execute(_ACCOUNTS)]
 
 
 @in_plain_words
 def revision(ledger: Ledger) -> int:
     """Return a number that grows with every change of the ledger; equal numbers, equal content."""
     with ledger.read() as connection:
-        known = connection.execute(select(meta.c.value).where(meta.c.name == "revision")).scalar()
+        known = connection.execute(_REVISION).scalar()
     return int(known or 0)
+
+
+@in_plain_words
+def decisions(ledger: Ledger, run_id: str) -> dict[str, Any]:
+    """Return what was decided about a run's rows against the rules, as ``intake.overrides`` writes it.
+
+    Empty where nothing was, and once the run's personal data was deleted: edits quote cells.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+    """
+    with ledger.read() as connection:
+        query = select(run.c.decisions).where(run.c.id == run_pk(connection, run_id))
+        stored = connection.execute(query).scalar()
+    return dict(json.loads(stored)) if stored else {}
 
 
 @in_plain_words

@@ -64,7 +64,8 @@ balance = Table(
     Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
     Column("at", Float, nullable=False),
     Column("credits", Float),  # NULL: not metered
-    Column("why", Text, nullable=False),  # what it was read for: "start", "unknown", "hold", "end", "person"
+    Column("credits_spent", Float, nullable=False, server_default=text("0")),  # by its runs, as counted then
+    Column("why", Text, nullable=False),  # what it was read for: a word of ``balances``
     Index("ix_balance_account_id_at", "account_id", "at"),
 )
 
@@ -158,7 +159,7 @@ batch = Table(
     Column("search_of", Integer, ForeignKey("batch.id")),  # the refused batch whose bad row is looked for
     Column("made_elsewhere", Boolean, nullable=False, server_default=text("0")),  # by another tool
     Column("task_count", Integer, nullable=False),
-    Column("worst_credits", Float, nullable=False, server_default=text("0")),  # if everything is found
+    Column("worst_credits", Float, nullable=False, server_default=text("0")),  # at most, of its open tasks
     Column("open_tasks", Integer, nullable=False),  # tasks without their last word
     Column("open_rows", Integer, nullable=False),  # uploaded rows without their last word (no duplicates)
     Column("not_before", Float, nullable=False, server_default=text("0")),
@@ -280,7 +281,7 @@ suppressed = Table(
     metadata,
     Column("kind", Text, primary_key=True),  # "email", "domain", "person"
     Column("hash", Text, primary_key=True),
-    Column("list_name", Text, nullable=False),
+    Column("list_name", Text, primary_key=True),  # on two lists, it stays when one of them is removed
     Column("at", Float, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -299,13 +300,21 @@ watch_list = Table(
     Column("mapping", Text, nullable=False),  # JSON: the column of the ids; the column or value of the type
     Column("confirm_token", Text, nullable=False, unique=True),  # one visit to the form, one list
     Column("row_count", Integer, nullable=False),
+    Column("item_count", Integer, nullable=False),  # triples
+    Column("intake_counts", Text, nullable=False),  # JSON: rows by intake; adds up to row_count
     Column("created_at", Float, nullable=False),
-    Column("planned_at", Float),  # NULL while it is written: invisible to the worker
+    Column("planned_at", Float),  # NULL while it is written or deleted: invisible to the worker
     Column("rounds", Integer, nullable=False, server_default=text("0")),  # passes that ended
+    Column("begun_at", Float),  # asking began: when it was made, or last refreshed by hand
+    Column("waits", Integer, nullable=False, server_default=text("0")),  # passes since then: the backoff
+    Column("quiet_rounds", Integer, nullable=False, server_default=text("0")),  # passes without a change
     Column("next_ask_at", Float),  # NULL: ended, nothing is asked by itself
     Column("asked_at", Float),
     Column("changed_at", Float),  # a state last changed
-    Column("ended_why", Text),  # "final", "one pass", "unchanged", "closed"
+    Column("ended_why", Text),  # watching.Ended
+    Column(
+        "held", Boolean, nullable=False, server_default=text("0")
+    ),  # a person must act, `error` says on what
     Column("error", Text),  # the last failed read, until one succeeds
 )
 
@@ -329,8 +338,9 @@ watch_item = Table(
     Column("entity_id", Text, primary_key=True),
     Column("entity_type", Text, primary_key=True),
     Column("field", Text, primary_key=True),
-    Column("state", Text, nullable=False),  # in our words; "not asked" at first
-    Column("final", Boolean, nullable=False, server_default=text("0")),
+    Column("state", Text, nullable=False),  # api.lance_states; "not asked" at first
+    Column("open", Boolean, nullable=False, server_default=text("1")),  # still to be asked
+    Column("asked_round", Integer, nullable=False, server_default=text("0")),  # the pass that asked it last
     Column("status", Text),  # Lance's own word
     Column("data_found", Boolean),
     Column("error", Text),

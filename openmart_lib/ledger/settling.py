@@ -12,7 +12,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, Text, bindparam, column, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
-from openmart_lib.ledger.schema import batch, counter, row_task, task, uploaded_row
+from openmart_lib.ledger.following import Followed, follow, follow_into
+from openmart_lib.ledger.ledger import Ledger, append_event
+from openmart_lib.ledger.schema import batch, counter, reused_row, row_task, task, uploaded_row
 from openmart_lib.ledger.states import BEST_FIRST, Outcome
 from openmart_lib.ledger.verdicts import Flag
 
@@ -40,6 +42,7 @@ _INSERT: Final = insert(counter)
 _ADD: Final = _INSERT.on_conflict_do_update(
     index_elements=["run_id", "name"], set_={"n": counter.c.n + _INSERT.excluded.n}
 )
+_FOLLOWED_AT_ONCE: Final = 2_000  # rows in one write transaction
 _FLAG_COUNTERS: Final = {
     int(Flag.EMAIL): "found:rows_with_email",
     int(Flag.VERIFIED_EMAIL): "found:rows_with_verified_email",
@@ -110,7 +113,30 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
     if changes:
         connection.execute(_SETTLE, changes)
     add_to_counters(connection, run_id, deltas.items())
+    if changes:
+        count_followers(connection, follow(connection, run_id, [change["b_seq"] for change in changes]))
     return became_final
+
+
+def count_followers(connection: Connection, followed: Iterable[Followed]) -> None:
+    """Count what changed in the runs that reuse something, and note it among their events."""
+    for one in followed:
+        add_to_counters(connection, one.run_pk, one.counters.items())
+        append_event(connection, one.at, "reused_rows_followed", run=one.run_pk, rows=one.final)
+
+
+def follow_sources(ledger: Ledger, pk: int) -> None:
+    """Give the reused rows of a run (its integer key) the outcomes of the rows that they follow, in chunks.
+
+    Called when a run's lines are all stored and before a worker sees it: what its sources do from then on
+    reaches it by itself. Called again it changes nothing.
+    """
+    query = select(func.min(reused_row.c.seq), func.max(reused_row.c.seq)).where(reused_row.c.run_id == pk)
+    with ledger.read() as connection:
+        first, last = connection.execute(query).one()
+    for low in range(first or 1, (last or 0) + 1, _FOLLOWED_AT_ONCE):
+        with ledger.write() as connection:
+            count_followers(connection, follow_into(connection, pk, low, low + _FOLLOWED_AT_ONCE - 1))
 
 
 def add_to_counters(connection: Connection, run_id: int, deltas: Iterable[tuple[str, int]]) -> None:

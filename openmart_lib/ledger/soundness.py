@@ -44,6 +44,8 @@ def find_damage(database: Path) -> str | None:
         if is_damage(error):
             return str(error)
         raise
+    except UnicodeDecodeError:
+        return "the name of a table is damaged"
     return None if found == "ok" else found
 
 

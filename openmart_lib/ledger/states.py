@@ -67,6 +67,17 @@ def moved(state: BatchState, event: Event) -> BatchState | None:
     return TRANSITIONS.get((state, event))
 
 
+# What a batch in one of these states held may be at Openmart, unless it was told that nothing was created.
+MAYBE_CREATED: Final = (
+    BatchState.SENDING,
+    BatchState.UNKNOWN,
+    BatchState.RESENT,
+    BatchState.DROPPED,
+    BatchState.ACCEPTED,
+    BatchState.COLLECTED,
+)
+
+
 class RunState(StrEnum):
     """How far a run is; derived from its batches and its account, stored nowhere."""
 
@@ -87,6 +98,20 @@ class Hold(StrEnum):
     UNKNOWNS = "unknowns"  # five submissions in a row without a clear answer
     RATE_LIMITED = "rate_limited"  # 429, until the wait asked for is over
     OUTAGE = "outage"  # after an unknown: until a free read succeeds and a backoff has passed
+
+
+class Pause(StrEnum):
+    """Why the program paused a run by itself: how the pause's reason begins. A person decides what then."""
+
+    LIMIT = "its limit is reached"
+    RESERVE = "what is kept for the team is reached"
+    PILOT_OVER = "its first rows are back, and the rest waits for your word"
+    NOT_OURS = "its first rows did not come back under our tracking ids"
+
+    @classmethod
+    def of(cls, reason: str | None) -> Pause | None:
+        """Return which one a run's pause reason says, None when a person paused it or it is not paused."""
+        return next((each for each in cls if (reason or "").startswith(each)), None)
 
 
 PERSON_HOLDS: Final = frozenset(

@@ -11,73 +11,20 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Float,
-    Select,
-    bindparam,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, select, update
 
 from openmart_lib.api.wire import BatchCounts, Kind
-from openmart_lib.ledger import accounts, moves, searching
+from openmart_lib.ledger import accounts, claiming, moves, searching, spending
+from openmart_lib.ledger.bodies import batch_body
 from openmart_lib.ledger.ledger import Ledger, append_event
-from openmart_lib.ledger.schema import account, batch, run, task
+from openmart_lib.ledger.schema import account, batch, run
 from openmart_lib.ledger.settling import mark_open_rows, reopen_rows
 from openmart_lib.ledger.states import BatchState, Event, Hold, Outcome
-from openmart_lib.ledger.tracking import tracking_id
 
 NOT_SENT_BACKOFF: Final = 1.0  # seconds, doubling to 64; then a free read must succeed before the next try
 DEFAULT_RATE_LIMIT_WAIT: Final = 5.0  # seconds after a 429 that named no time
 MIN_RATE_LIMIT_WAIT: Final = 1.0  # seconds after a 429 that asks for none: never a loop without a pause
 NOTHING_CREATED: Final = "Openmart created nothing for it in the end; nothing was spent, it can be sent again"
-FAR_AHEAD: Final = 3600.0  # seconds; the clock was set back, or it is a 429's wait, which the account keeps
-_SENDING: Final = batch.alias("sending")
-
-
-def _is_due(now: Any) -> ColumnElement[bool]:
-    return or_(batch.c.not_before <= now, batch.c.not_before > now + FAR_AHEAD)
-
-
-def _next_run() -> Select[Any]:
-    of_run = batch.c.run_id == run.c.id
-    latest = select(func.max(batch.c.sent_at)).where(of_run).correlate(run).scalar_subquery()
-    due = _is_due(bindparam("b_now", type_=Float))
-    planned = select(batch.c.id).where(of_run, batch.c.state == BatchState.PLANNED, due)
-    return (
-        select(run.c.id, run.c.public_id, run.c.kind)
-        .where(
-            run.c.account_id == bindparam("b_account"),
-            run.c.planned_at.is_not(None),
-            run.c.paused_at.is_(None),
-            run.c.cancelled_at.is_(None),
-            exists(planned),
-        )
-        .order_by(latest.asc().nulls_first(), run.c.id)
-        .limit(1)
-    )
-
-
-# Built once: the dispatcher asks whenever a slot is free.
-_NEXT_RUN: Final = _next_run()
-_DUE: Final = (
-    select(batch.c.id, batch.c.batch_no, batch.c.search_of)
-    .where(
-        batch.c.run_id == bindparam("b_run"),
-        batch.c.state == BatchState.PLANNED,
-        _is_due(bindparam("b_now", type_=Float)),
-    )
-    .limit(1)
-)
-_OLDEST_DUE: Final = _DUE.order_by(batch.c.id)
-_NEWEST_DUE: Final = _DUE.order_by(batch.c.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +66,13 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
         if connection.execute(select(account.c.hold).where(account.c.id == account_id)).scalar() is not None:
             return None
         wanted = {"b_account": account_id, "b_now": ledger.now()}
-        chosen = connection.execute(_NEXT_RUN, wanted).first()
+        chosen = connection.execute(claiming.NEXT_RUN, wanted).first()
         if chosen is None:
             return None
         due = {"b_run": chosen.id, "b_now": ledger.now()}
-        first = connection.execute(_NEWEST_DUE, due).one()
+        first = connection.execute(claiming.NEWEST_DUE, due).one()
         if first.search_of is None:
-            first = connection.execute(_OLDEST_DUE, due).one()
+            first = connection.execute(claiming.OLDEST_DUE, due).one()
         body = batch_body(connection, first.id, chosen.public_id)
     return Candidate(first.id, chosen.public_id, first.batch_no, Kind(chosen.kind), body)
 
@@ -133,58 +80,28 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
 def claim(
     ledger: Ledger, candidate: Candidate, *, account_id: int, worker_id: str, slots: int
 ) -> Claim | None:
-    """Claim a batch in one statement that tests run, environment, hold, time and a free slot.
+    """Claim a batch in one statement that tests run, environment, hold, time, a free slot and the money.
 
-    Returns None when any of them says no. When it returns a claim, SENDING is on disk.
+    The money: the run's limit and the account's reserve, with the worst case of all that is out; and of a
+    pilot's run nothing beyond the pilot. Returns None when any of them says no. When it returns a claim,
+    SENDING is on disk.
     """
     digest = hashlib.sha256(candidate.body).hexdigest()
     now = ledger.now()
-    in_flight = (
-        select(func.count())
-        .where(_SENDING.c.account_id == account_id, _SENDING.c.state == BatchState.SENDING)
-        .scalar_subquery()
-    )
-    # NULL while the account is held, and nothing is smaller than NULL.
-    free_slots = (
-        select(case((account.c.cautious, 1), else_=slots))
-        .where(account.c.id == account_id, account.c.hold.is_(None))
-        .scalar_subquery()
-    )
-    allowed = exists(
-        select(run.c.id).where(
-            run.c.id == batch.c.run_id,
-            run.c.account_id == account_id,
-            run.c.environment == ledger.environment,
-            run.c.planned_at.is_not(None),
-            run.c.paused_at.is_(None),
-            run.c.cancelled_at.is_(None),
-        )
-    )
-    statement = (
-        update(batch)
-        .where(
-            batch.c.id == candidate.pk,
-            batch.c.state == BatchState.PLANNED,
-            _is_due(now),
-            allowed,
-            in_flight < free_slots,
-        )
-        .values(
-            state=BatchState.SENDING,
-            worker_id=worker_id,
-            sent_at=now,
-            body_sha256=digest,
-            attempts=batch.c.attempts + 1,
-            answered_at=None,
-            http_status=None,
-            detail=None,
-        )
-        .returning(batch.c.run_id, batch.c.attempts)
-    )
+    values = {
+        "b_pk": candidate.pk,
+        "b_account": account_id,
+        "b_environment": ledger.environment,
+        "b_now": now,
+        "b_slots": slots,
+        "b_worker": worker_id,
+        "b_digest": digest,
+    }
     with ledger.write() as connection:
-        row = connection.execute(statement).first()
+        row = connection.execute(claiming.CLAIM, values).first()
         if row is None:
             return None
+        spending.follow(connection, row, BatchState.SENDING)
         append_event(connection, now, "batch_sending", run=row.run_id, batch=candidate.pk, worker=worker_id)
     return Claim(
         pk=candidate.pk,
@@ -296,6 +213,7 @@ def refuse(ledger: Ledger, pk: int, *, status: int, detail: str) -> None:
     now = ledger.now()
     with ledger.write() as connection:
         row = moves.check(connection, pk, Event.REFUSE)
+        spending.follow(connection, row, BatchState.REFUSED)
         connection.execute(
             update(batch)
             .where(batch.c.id == pk)
@@ -328,6 +246,7 @@ def note_late_no(ledger: Ledger, pk: int, *, status: int | None, detail: str) ->
     now = ledger.now()
     with ledger.write() as connection:
         row = moves.check(connection, pk, Event.LATE_NO)
+        spending.follow(connection, row, BatchState.UNKNOWN, nothing_created=True)
         connection.execute(
             update(batch)
             .where(batch.c.id == pk)
@@ -355,16 +274,6 @@ def lose_orphans(ledger: Ledger, worker_id: str, *, backoff: float = accounts.OU
         for account_id in sorted({row.account_id for row in rows}):
             accounts.note_unknown(connection, account_id, now=now, backoff=backoff, seen=seen)
     return [row.id for row in rows]
-
-
-def batch_body(connection: Connection, pk: int, run_id: str) -> bytes:
-    """Return the body of a batch: its tasks with their tracking ids, in task order, always the same bytes."""
-    tasks = []
-    query = select(task.c.task_no, task.c.request).where(task.c.batch_pk == pk).order_by(task.c.task_no)
-    for task_no, request in connection.execute(query):
-        decoded: dict[str, Any] = msgspec.json.decode(request)
-        tasks.append(decoded | {"tracking_id": tracking_id(run_id, task_no)})
-    return msgspec.json.encode(tasks)
 
 
 def _owner_of(connection: Connection, ledger: Ledger, batch_id: str) -> Any:

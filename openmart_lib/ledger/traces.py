@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -16,6 +16,7 @@ from openmart_lib.ledger.overview import RunInfo
 
 DRAFTS: Final = "drafts"  # what Submit keeps under the ledger's folder, one folder with a note each
 _DRAFT_NOTE: Final = "draft.json"
+_LIST_MARK: Final = 16  # characters of an upload's hash that stay the same when its rows are corrected
 _NUMBERS: Final = ("seq", "file_line")
 
 
@@ -76,10 +77,17 @@ def _remove_drafts(root: Path, info: RunInfo) -> int:
             draft = json.loads(note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue  # being written: its own age ends it
-        if draft.get("run_id") == info.run_id or draft.get("upload_sha256") == info.upload_sha256:
+        same_list = str(draft.get("upload_sha256"))[:_LIST_MARK] == info.upload_sha256[:_LIST_MARK]
+        if info.run_id in _runs_behind(draft) or same_list:
             shutil.rmtree(note.parent, ignore_errors=True)
             removed += 1
     return removed
+
+
+def _runs_behind(draft: dict[str, Any]) -> set[str | None]:
+    """Return the runs that hold rows of a draft: the one it became, and those it was made from."""
+    told = draft.get("upload_format") or {}
+    return {draft.get("run_id"), told.get("made_from"), (told.get("origin") or {}).get("run_id")}
 
 
 def _texts(rows: pl.LazyFrame) -> list[str]:

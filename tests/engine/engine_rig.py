@@ -34,6 +34,7 @@ from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.runs import NewRun, plan_run
 from openmart_lib.ledger.schema import account, batch, run
 from openmart_lib.ledger.states import PERSON_HOLDS
+from openmart_lib.ledger.submissions import next_candidate
 from openmart_lib.sandbox import Sandbox
 from openmart_lib.settings import SANDBOX, Settings
 
@@ -235,7 +236,10 @@ class Rig:
                     .where(run.c.account_id == self.account_id, run.c.cancelled_at.is_(None))
                     .distinct()
                 )
-                moments += connection.execute(waiting).scalars()
+                due = connection.execute(waiting).scalars().all()
+                # What a limit or a pilot keeps back is not due, however long ago it could have gone.
+                kept = next_candidate(self.ledger, self.account_id) is None
+                moments += [moment for moment in due if moment > self.clock() or not kept]
             elif mine.hold not in PERSON_HOLDS and not mine.needs_read:
                 moments.append(mine.hold_until)
         now = self.clock()

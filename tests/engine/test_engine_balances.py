@@ -166,7 +166,9 @@ def test_a_plan_that_is_not_metered_is_kept_as_such(rig: Rig) -> None:
 
 def test_a_ledger_that_cannot_take_a_balance_goes_on_without(rig: Rig) -> None:
     with rig.ledger.write() as connection:
-        connection.exec_driver_sql("ALTER TABLE balance RENAME TO gone")
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON balance BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
     run_id = rig.plan(1)
 
     rig.settle()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from sqlalchemy import select
 
 from openmart_lib.api.payload import read_records
@@ -20,6 +21,7 @@ from openmart_lib.ledger.ledger import DATABASE_FILE
 from openmart_lib.ledger.runs import NewRun, plan_run
 from openmart_lib.ledger.schema import account, batch, remote_task, row_task, run, task, uploaded_row
 from openmart_lib.ledger.submissions import Claim
+from openmart_lib.ledger.tariff import Tariff, count_found
 from openmart_lib.ledger.tracking import tracking_id
 from openmart_lib.ledger.verdicts import Flag
 
@@ -154,6 +156,12 @@ def _request(kind: Kind, task_no: int, group: int) -> dict[str, Any]:
     return request
 
 
+def estimate_of(kind: Kind, *, each: float = 12.0) -> dict[str, Any]:
+    """Return as much of an estimate as the ledger reads: a task, or each person in it, costs this at most."""
+    prices = {"email": 3.0, "phone": 8.0, "mailbox": 0.3, "technology": 2.0}
+    return {"each": each, "per_person": kind is Kind.LOOKUP_PEOPLE, "prices": prices}
+
+
 def plan(ledger: Ledger, tasks: int = 3, **options: Any) -> str:
     """Plan a small run; return its public id."""
     return plan_run(ledger, new_run(tasks, **options))
@@ -269,6 +277,8 @@ def assert_adds_up(ledger: Ledger) -> None:
             batches = connection.execute(select(batch).where(batch.c.run_id == pk)).all()
             tasks = connection.execute(select(task).where(task.c.run_id == pk)).all()
             stored = connection.execute(select(remote_task).where(remote_task.c.run_id == pk)).all()
+            itself = connection.execute(select(run).where(run.c.id == pk)).one()
+        _assert_money_recounts(itself, batches, tasks, stored)
         assert sum(info.outcomes.values()) == info.row_count == len(rows)
         counted = Counter(Outcome(row.outcome) for row in rows)
         assert {outcome: n for outcome, n in info.outcomes.items() if n} == dict(counted)
@@ -304,6 +314,28 @@ def _assert_batches_recount(batches: Sequence[Any], tasks: Sequence[Any], links:
         assert one.open_tasks == (0 if closed else len(open_tasks)), one
         expected = 0 if closed else sum(link.task_no in open_tasks for link in links)
         assert one.open_rows == expected, one
+
+
+def _assert_money_recounts(
+    one: Any, batches: Sequence[Any], tasks: Sequence[Any], stored: Sequence[Any]
+) -> None:
+    """Count anew what may still be charged and what came back, from states, requests and raw answers."""
+    tariff = Tariff.from_estimate(one.estimate)
+    out = spent = 0.0
+    raw = {(each.task_no, each.task_id): each for each in stored if each.fetched_at is not None}
+    for each in batches:
+        mine = [job for job in tasks if job.batch_pk == each.id]
+        still = [job for job in mine if job.final_at is None]
+        worst = sum(tariff.at_most(json.loads(job.request)) for job in still) if tariff else 0.0
+        assert each.worst_credits == pytest.approx(worst), each
+        never = each.state in (BatchState.PLANNED, BatchState.REFUSED, BatchState.CANCELLED)
+        out += 0.0 if never or each.nothing_created else worst
+        for job in mine if tariff else ():
+            if job.final_at is not None and (text := raw[job.task_no, job.task_id].payload):
+                found = count_found(Kind(one.kind), json.loads(text)["data"])
+                spent += tariff.spent(Kind(one.kind), job.status, found)
+    assert one.credits_out == pytest.approx(out, abs=1e-4)
+    assert one.credits_spent == pytest.approx(spent, abs=1e-4)
 
 
 def _assert_found_recounts(

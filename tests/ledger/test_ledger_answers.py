@@ -140,16 +140,29 @@ def test_batches_that_are_not_with_openmart_are_never_due(ledger, clock):
     assert answers.due_batches(ledger, account_id(ledger), limit=9) == []
 
 
-def test_the_typical_duration_is_the_mean_of_the_runs_ready_batches(ledger, clock):
-    plan(ledger, 3, per_batch=1)
-    pks = [accepted(ledger) for _ in range(3)]
-    assert answers.typical_duration(ledger, pks[2]) is None
+def test_the_typical_duration_is_a_short_one_of_the_runs_ready_batches(ledger, clock):
+    """Ready is seen late, never early: late looks must not make the next ones later."""
+    plan(ledger, 5, per_batch=1)
+    pks = [accepted(ledger) for _ in range(5)]
+    assert answers.typical_duration(ledger, pks[4]) is None
 
-    for each in pks[:2]:
+    for each in pks[:4]:
         clock.pass_(40.0)
         answers.store_counts(ledger, each, counts(0, 1, ready=True), next_poll_at=clock.at)
 
-    assert answers.typical_duration(ledger, pks[2]) == 60.0
+    assert answers.typical_duration(ledger, pks[4]) == 80.0
+
+
+def test_only_the_last_batches_say_what_is_typical_now(ledger, clock):
+    count = answers.RECENT + 1
+    plan(ledger, count, per_batch=1)
+    pks = []
+    for seconds in [1.0] + [60.0] * (count - 1):
+        pks.append(accepted(ledger))
+        clock.pass_(seconds)
+        answers.store_counts(ledger, pks[-1], counts(0, 1, ready=True), next_poll_at=clock.at)
+
+    assert answers.typical_duration(ledger, pks[-1]) == 60.0
 
 
 def test_listed_ids_are_fetched_once_however_often_they_are_listed(ledger, clock, run_id, pk):

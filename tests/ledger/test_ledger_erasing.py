@@ -60,6 +60,7 @@ def filled(ledger: Ledger) -> str:
             pl.lit("'canary.mail@x' is no domain").alias("reason"),
         ),
         options={"max_k": 1, "overrides": {"edits": {"3": "goldvogel.example"}}},
+        decisions={"edits": {"3": {"domain": "canary.mail@goldvogel.example"}}},
     )
     run_id = plan_run(ledger, new)
     first = accepted(ledger)
@@ -83,7 +84,11 @@ def _write_files(ledger: Ledger, run_id: str) -> None:
     (ledger.results_dir / f"{run_id}-3.parquet").write_text("canary.mail")
     (ledger.exports_dir / f"{run_id}-0123.xlsx").write_text("Zwitscher")
     (ledger.exports_dir / ".0123.part").write_text("Zwitscher")
-    for name, note in (("aa", {"run_id": run_id}), ("bb", {"upload_sha256": "ab" * 32}), ("cc", {})):
+    corrected = {"upload_sha256": "ab" * 8 + "01" * 24}  # the same list, some of its rows corrected
+    again = {"upload_format": {"origin": {"run_id": "another"}, "made_from": run_id}}  # some of its rows
+    notes = {"aa": {"run_id": run_id}, "bb": {"upload_sha256": "ab" * 32}, "cc": {}, "dd": corrected}
+    notes |= {"ee": again, "ff": {"upload_format": {"origin": {"run_id": run_id}}}}
+    for name, note in notes.items():
         draft = ledger.folder / "drafts" / name
         draft.mkdir(parents=True, exist_ok=True)
         (draft / "draft.json").write_text(json.dumps(note))
@@ -109,10 +114,11 @@ def test_no_byte_of_a_persons_data_is_left_in_any_file(ledger: Ledger, filled: s
 
     assert hits(ledger.folder) == {}
     assert (done.rows, done.answers, done.postponed, done.backups) == (TASKS + 2, 61, "", [])
-    assert done.files == 7
+    assert done.files == 10
     assert (ledger.folder / "drafts" / "cc").exists()
     assert list(remembered.recall_all(ledger, remembered.DOMAIN_CHOICE)) == ["another.example"]
     assert recall_taken(ledger, filled) is None
+    assert queries.decisions(ledger, filled) == {}
 
 
 def test_the_bytes_are_gone_while_another_program_has_the_ledger_open(ledger: Ledger, filled: str) -> None:

@@ -23,7 +23,7 @@ from openmart_lib.errors import ConfigError, LedgerError, LedgerNewerError
 from openmart_lib.ledger import Ledger, open_ledger
 from openmart_lib.ledger.bundle import DATABASE_FILE
 from openmart_lib.ledger.journal import FILE_NAME, Journal
-from openmart_lib.ledger.migrations import config
+from openmart_lib.ledger.migrations import config, upgrade
 from openmart_lib.ledger.opening import HEAD
 from openmart_lib.ledger.schema import metadata
 from openmart_lib.settings import Settings
@@ -98,11 +98,11 @@ def test_a_file_that_others_could_read_is_closed_to_them(folder):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_the_migrations_make_exactly_the_tables_that_the_schema_names(tmp_path, folder):
+def test_the_migrations_make_exactly_the_tables_of_a_new_ledger(tmp_path, folder):
+    migrated = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
+    upgrade(migrated)
     open_at(folder).close()
-    migrated = create_engine(f"sqlite:///{folder / DATABASE_FILE}")
-    direct = create_engine(f"sqlite:///{tmp_path / 'direct.db'}")
-    metadata.create_all(direct)
+    direct = create_engine(f"sqlite:///{folder / DATABASE_FILE}")
 
     with migrated.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -36,7 +37,7 @@ from openmart_lib.ledger.runs import (
     plan_run,
     resume_run,
 )
-from openmart_lib.ledger.schema import batch, row_task, run, task, uploaded_row
+from openmart_lib.ledger.schema import batch, reused_row, row_task, run, task, uploaded_row
 
 
 class KilledError(Exception):
@@ -383,3 +384,40 @@ def test_a_run_planned_with_another_key_waits_and_goes_on_when_told(ledger):
     assert submissions.next_candidate(ledger, new_account).run_id == run_id
     assert len(answers.due_batches(ledger, new_account, limit=9)) == 0, "not due yet"
     assert_adds_up(ledger)
+
+
+def test_what_was_decided_estimated_and_reused_is_kept_with_the_run(ledger):
+    source = plan_run(ledger, new_run(2, content="first"))
+    with ledger.read() as connection:
+        source_pk = connection.execute(select(run.c.id).where(run.c.public_id == source)).scalar_one()
+    rows = new_run(0, skipped=2).rows.with_columns(pl.lit("reused").alias("intake"))
+    served = pl.DataFrame(
+        {"seq": [1, 2], "source_run_id": source_pk, "source_task_no": [1, 2], "source_person_no": 0}
+    )
+    kept = {"decisions": {"rows": {"1": "send"}}, "estimate": {"expected": 3.0}, "spend_at_most": 0.0}
+
+    run_id = plan_run(ledger, new_run(0, skipped=2, content="second", rows=rows, reused=served, **kept))
+
+    with ledger.read() as connection:
+        stored = connection.execute(select(run).where(run.c.public_id == run_id)).one()
+        ties = connection.execute(select(reused_row).where(reused_row.c.run_id == stored.id)).all()
+    assert (json.loads(stored.decisions), json.loads(stored.estimate)) == (
+        kept["decisions"],
+        kept["estimate"],
+    )
+    assert (stored.spend_at_most, stored.pilot_batches) == (0.0, None)
+    assert [tuple(tie)[1:] for tie in ties] == [(1, source_pk, 1, 0), (2, source_pk, 2, 0)]
+    assert outcomes(ledger, run_id) == {"pending": 2}, "their source has no answer yet"
+
+
+def test_the_likeness_of_a_task_is_kept_where_it_is_known(ledger):
+    new = new_run(2)
+    tasks = new.tasks.with_columns(pl.Series("likeness", [-(2**63), None], dtype=pl.Int64))
+
+    plan_run(ledger, replace(new, tasks=tasks))
+
+    with ledger.read() as connection:
+        assert list(connection.execute(select(task.c.likeness).order_by(task.c.task_no)).scalars()) == [
+            -(2**63),
+            None,
+        ]

@@ -23,10 +23,12 @@ from ledger_kit import (
     PHONE,
     Clock,
     accepted,
+    account_id,
     answer,
     answer_to,
     assert_adds_up,
     claim,
+    estimate_of,
     free,
     make_empty,
     new_run,
@@ -42,6 +44,9 @@ from sqlalchemy import select
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import BatchState, Hold, Ledger, answers, decisions, queries, submissions
+from openmart_lib.ledger.limits import set_limit
+from openmart_lib.ledger.pausing import pause_what_waits
+from openmart_lib.ledger.pilots import send_rest
 from openmart_lib.ledger.runs import cancel_run, pause_run, plan_run, resume_run
 from openmart_lib.ledger.schema import batch, remote_task, run
 
@@ -90,8 +95,19 @@ class AnyOrder(RuleBasedStateMachine):
         people=st.integers(1, 3),
         per_batch=st.integers(1, 3),
         extra=st.integers(0, 2),
+        limit=st.sampled_from([None, 5.5, 24.0, 1000.0]),
+        pilot=st.integers(0, 2),
     )
-    def plan(self, kind: Kind, tasks: int, people: int, per_batch: int, extra: int) -> None:
+    def plan(
+        self,
+        kind: Kind,
+        tasks: int,
+        people: int,
+        per_batch: int,
+        extra: int,
+        limit: float | None,
+        pilot: int,
+    ) -> None:
         group = people if kind is Kind.LOOKUP_PEOPLE else 0
         content = self._new_id()
         twins = extra if tasks else 0
@@ -106,6 +122,9 @@ class AnyOrder(RuleBasedStateMachine):
                 skipped=extra,
                 duplicates=twins,
                 content=content,
+                estimate=estimate_of(kind),
+                spend_at_most=limit,
+                pilot_rows=pilot,
             ),
         )
 
@@ -113,8 +132,21 @@ class AnyOrder(RuleBasedStateMachine):
     def claim(self, worker: str) -> None:
         if queries.accounts(self.ledger):
             free(self.ledger)
-            claim(self.ledger, worker=worker)
+            claimed = claim(self.ledger, worker=worker)
+            if claimed is not None:
+                self._check_money(claimed.pk)
+            pause_what_waits(self.ledger, account_id(self.ledger))
         self.clock.pass_(1.0)
+
+    def _check_money(self, pk: int) -> None:
+        """What was just claimed is within its run's limit and, until that is decided, its pilot."""
+        with self.ledger.read() as connection:
+            mine = select(run, batch.c.batch_no, batch.c.resend_of).join(batch, batch.c.run_id == run.c.id)
+            one = connection.execute(mine.where(batch.c.id == pk)).one()
+        if one.spend_at_most is not None:
+            assert one.credits_out + one.credits_spent <= one.spend_at_most + 1e-6
+        if one.pilot_batches is not None and one.pilot_decided_at is None:
+            assert one.batch_no <= one.pilot_batches or one.resend_of is not None
 
     @rule(data=st.data())
     def accept(self, data: st.DataObject) -> None:
@@ -179,10 +211,19 @@ class AnyOrder(RuleBasedStateMachine):
                 case "close":
                     decisions.close_batch(self.ledger, one.id)
 
-    @rule(data=st.data(), what=st.sampled_from(["cancel", "pause", "resume"]), luck=st.integers(0, 2))
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(["cancel", "pause", "resume", "send the rest", "set a limit"]),
+        luck=st.integers(0, 2),
+    )
     def handle_a_run(self, data: st.DataObject, what: str, luck: int) -> None:
         run_id = data.draw(st.sampled_from([info.run_id for info in queries.runs(self.ledger)]))
-        if what == "cancel" and luck == 0:
+        if what == "send the rest":
+            with suppress(LedgerError):
+                send_rest(self.ledger, run_id)
+        elif what == "set a limit":
+            set_limit(self.ledger, run_id, luck * 24.0)
+        elif what == "cancel" and luck == 0:
             cancel_run(self.ledger, run_id)
         elif what == "pause":
             pause_run(self.ledger, run_id)

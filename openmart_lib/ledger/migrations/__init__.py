@@ -16,8 +16,8 @@ def config() -> Config:
     return settings
 
 
-def upgrade(engine: Engine, version: str | None) -> None:
-    """Bring a ledger from ``version`` (None = new) to the newest one, in one transaction."""
+def upgrade(engine: Engine) -> None:
+    """Bring a ledger to the newest version, in one transaction; an empty file gets every table."""
     settings = config()
     with engine.connect().execution_options(write=True) as connection, connection.begin():
         settings.attributes["connection"] = connection

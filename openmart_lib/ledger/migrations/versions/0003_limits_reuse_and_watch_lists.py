@@ -13,6 +13,7 @@ depends_on = None
 # ALTER TABLE, not a copy of the table: it takes no time however long the ledger is.
 _NEW_COLUMNS = {
     "account": ("reserve FLOAT NOT NULL DEFAULT 0",),
+    "balance": ("credits_spent FLOAT NOT NULL DEFAULT 0",),
     "batch": ("worst_credits FLOAT NOT NULL DEFAULT 0",),
     "task": ("likeness INTEGER",),
     "run": (
@@ -56,7 +57,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("list_name", sa.Text(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "hash", name=op.f("pk_suppressed")),
+        sa.PrimaryKeyConstraint("kind", "hash", "list_name", name=op.f("pk_suppressed")),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -71,13 +72,19 @@ def upgrade() -> None:
         sa.Column("mapping", sa.Text(), nullable=False),
         sa.Column("confirm_token", sa.Text(), nullable=False),
         sa.Column("row_count", sa.Integer(), nullable=False),
+        sa.Column("item_count", sa.Integer(), nullable=False),
+        sa.Column("intake_counts", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("planned_at", sa.Float(), nullable=True),
         sa.Column("rounds", sa.Integer(), nullable=False, server_default=sa.text("0")),
+        sa.Column("begun_at", sa.Float(), nullable=True),
+        sa.Column("waits", sa.Integer(), nullable=False, server_default=sa.text("0")),
+        sa.Column("quiet_rounds", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sa.Column("next_ask_at", sa.Float(), nullable=True),
         sa.Column("asked_at", sa.Float(), nullable=True),
         sa.Column("changed_at", sa.Float(), nullable=True),
         sa.Column("ended_why", sa.Text(), nullable=True),
+        sa.Column("held", sa.Boolean(), nullable=False, server_default=sa.text("0")),
         sa.Column("error", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["upload_id"], ["upload.id"], name=op.f("fk_watch_list_upload_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_watch_list")),
@@ -104,7 +111,8 @@ def upgrade() -> None:
         sa.Column("entity_type", sa.Text(), nullable=False),
         sa.Column("field", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("final", sa.Boolean(), nullable=False, server_default=sa.text("0")),
+        sa.Column("open", sa.Boolean(), nullable=False, server_default=sa.text("1")),
+        sa.Column("asked_round", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sa.Column("status", sa.Text(), nullable=True),
         sa.Column("data_found", sa.Boolean(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),

@@ -1,0 +1,89 @@
+"""Spending: what of a run may be at Openmart without an answer, and what came back, counted along in credits.
+
+``run.credits_out`` is the worst case of everything that may have been created and has no last word, and
+``run.credits_spent`` the estimate of what came back; both change in the transaction that changes what they
+count, so the claim of a batch knows them exactly, however many submissions are in flight. A batch's own
+``worst_credits`` is that of its tasks without a last word. All are counted by the prices of the run's own
+estimate; a run without one (from before there were limits, or made elsewhere) counts nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from openmart_lib.api.wire import Kind, TaskAnswer
+from openmart_lib.ledger.schema import batch, run
+from openmart_lib.ledger.states import MAYBE_CREATED, BatchState
+from openmart_lib.ledger.tariff import Tariff, count_found
+
+_DIGITS: Final = 6  # of a credit: a sum of many prices such as 0.3 stays what it is
+_CHANGE: Final = (
+    update(run)
+    .where(run.c.id == bindparam("b_run"))
+    .values(
+        credits_out=func.round(run.c.credits_out + bindparam("b_out"), _DIGITS),
+        credits_spent=func.round(run.c.credits_spent + bindparam("b_spent"), _DIGITS),
+    )
+)
+
+
+def exposure(state: str, nothing_created: bool, worst_credits: float) -> float:
+    """Return what a batch in this state may still cost: all of its tasks without an answer, or nothing."""
+    return worst_credits if state in MAYBE_CREATED and not nothing_created else 0.0
+
+
+def follow(connection: Connection, row: Any, state: BatchState, *, nothing_created: bool = False) -> None:
+    """Count what a batch's move to ``state`` puts out or takes back; ``row`` is the batch as it was."""
+    worst = row.worst_credits
+    change = exposure(state, nothing_created, worst) - exposure(row.state, row.nothing_created, worst)
+    if change:
+        connection.execute(_CHANGE, {"b_run": row.run_id, "b_out": change, "b_spent": 0.0})
+
+
+def count_answers(
+    connection: Connection, run_id: int, kind: Kind, fresh: Sequence[tuple[Any, TaskAnswer]]
+) -> dict[int, float]:
+    """Count answered tasks as spent, and no longer as out; return by batch what its worst case loses.
+
+    ``fresh`` are (task, its answer) with a first last word.
+    """
+    tariff = Tariff.from_estimate(connection.execute(_estimate_of(run_id)).scalar())
+    if tariff is None:
+        return {}
+    answered: dict[int, float] = defaultdict(float)
+    spent = 0.0
+    for row, answer in fresh:
+        answered[row.batch_pk] += tariff.at_most(msgspec.json.decode(row.request))
+        spent += tariff.spent(kind, answer["status"], count_found(kind, answer["data"]))
+    columns = batch.c.id, batch.c.state, batch.c.nothing_created
+    owners = connection.execute(select(*columns).where(batch.c.id.in_(list(answered))))
+    out = sum(exposure(row.state, row.nothing_created, answered[row.id]) for row in owners)
+    connection.execute(_CHANGE, {"b_run": run_id, "b_out": -out, "b_spent": spent})
+    return answered
+
+
+def allow_again(connection: Connection, old: Any, new_pk: int) -> None:
+    """Let a run cost what a person agreed to pay for a batch again, unless they set it a limit of its own.
+
+    ``old`` is the batch as it was, ``new_pk`` the one that repeats it.
+    """
+    if old.nothing_created:
+        return
+    more = select(batch.c.worst_credits).where(batch.c.id == new_pk).scalar_subquery()
+    by_default = (run.c.id == old.run_id) & (run.c.spend_at_most >= run.c.worst_credits)
+    connection.execute(update(run).where(by_default).values(spend_at_most=run.c.spend_at_most + more))
+
+
+def worst_of(connection: Connection, run_id: int, tasks: Sequence[Any]) -> float:
+    """Return the credits at most for these tasks of a run."""
+    tariff = Tariff.from_estimate(connection.execute(_estimate_of(run_id)).scalar())
+    return sum(tariff.at_most(msgspec.json.decode(row.request)) for row in tasks) if tariff else 0.0
+
+
+def _estimate_of(run_id: int) -> Any:
+    return select(run.c.estimate).where(run.c.id == run_id)

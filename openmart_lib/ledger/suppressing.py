@@ -1,0 +1,115 @@
+"""Never-contact lists as the ledger keeps them: keyed hashes by list, never what they were made from."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
+from openmart_lib.ledger.schema import meta, suppressed
+
+SECRET: Final = "suppression secret"
+_ROWS_AT_ONCE: Final = 2_000  # in one write transaction
+
+
+@dataclass(frozen=True, slots=True)
+class NeverList:
+    """A never-contact list: its entries by kind, and when it was changed last (UTC s)."""
+
+    name: str
+    emails: int
+    domains: int
+    people: int
+    at: float
+
+    @property
+    def entries(self) -> int:
+        """All of them."""
+        return self.emails + self.domains + self.people
+
+
+@in_plain_words
+def secret(ledger: Ledger) -> bytes:
+    """Return the key that entries are hashed with, drawn the first time it is asked for.
+
+    Raises:
+        LedgerError: If it could not be stored.
+    """
+    query = select(meta.c.value).where(meta.c.name == SECRET)
+    with ledger.read() as connection:
+        known = connection.execute(query).scalar()
+    if known is None:
+        with ledger.write() as connection:
+            drawn = insert(meta).values(name=SECRET, value=secrets.token_hex(32))
+            connection.execute(drawn.on_conflict_do_nothing())
+            known = connection.execute(query).scalar_one()
+    return bytes.fromhex(known)
+
+
+@in_plain_words
+def add_entries(ledger: Ledger, list_name: str, entries: list[tuple[str, str]]) -> int:
+    """Add hashes to a list, which is made if it is new; return how many were not on it.
+
+    Args:
+        entries: (kind, hash); kinds are ``email``, ``domain`` and ``person``.
+
+    Raises:
+        LedgerError: If they could not be stored; what earlier transactions stored is.
+    """
+    statement = insert(suppressed).on_conflict_do_nothing()
+    before = _count(ledger, list_name)
+    for start in range(0, len(entries), _ROWS_AT_ONCE):
+        part = entries[start : start + _ROWS_AT_ONCE]
+        with ledger.write() as connection:
+            now = ledger.now()
+            rows = [{"kind": kind, "hash": one, "list_name": list_name, "at": now} for kind, one in part]
+            connection.execute(statement, rows)
+    added = _count(ledger, list_name) - before
+    with ledger.write() as connection:
+        append_event(connection, ledger.now(), "never_contact_added", entries=added)
+    return added
+
+
+@in_plain_words
+def remove_list(ledger: Ledger, list_name: str) -> int:
+    """Remove a list; return how many entries it had. What is on another list stays there.
+
+    Raises:
+        LedgerError: If it could not be done.
+    """
+    with ledger.write() as connection:
+        gone = connection.execute(delete(suppressed).where(suppressed.c.list_name == list_name)).rowcount
+        append_event(connection, ledger.now(), "never_contact_removed", entries=gone)
+    return int(gone)
+
+
+@in_plain_words
+def never_lists(ledger: Ledger) -> list[NeverList]:
+    """Return the lists, by name."""
+    columns = [
+        func.count().filter(suppressed.c.kind == kind).label(kind) for kind in ("email", "domain", "person")
+    ]
+    query = select(suppressed.c.list_name, *columns, func.max(suppressed.c.at))
+    with ledger.read() as connection:
+        found = connection.execute(query.group_by(suppressed.c.list_name).order_by(suppressed.c.list_name))
+        return [NeverList(*row) for row in found]
+
+
+@in_plain_words
+def hashes(ledger: Ledger) -> dict[str, set[str]]:
+    """Return the hashes of all lists by kind; empty while there is no list."""
+    found: dict[str, set[str]] = {}
+    with ledger.read() as connection:
+        for kind, one in connection.execute(select(suppressed.c.kind, suppressed.c.hash).distinct()):
+            found.setdefault(kind, set()).add(one)
+    return found
+
+
+def _count(ledger: Ledger, list_name: str) -> int:
+    query = select(func.count()).where(suppressed.c.list_name == list_name)
+    with ledger.read() as connection:
+        return int(connection.execute(query).scalar_one())

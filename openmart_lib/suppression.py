@@ -1,0 +1,175 @@
+"""Never-contact lists: whoever is on one is neither sent to Openmart nor written into a file.
+
+A list is kept as keyed hashes (HMAC-SHA-256 with a secret of the ledger): it can be compared with, not read.
+No reason, event or message names who was left out.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from openmart_lib.api.wire import Kind
+from openmart_lib.intake import never
+from openmart_lib.intake.columns import uploaded_columns
+from openmart_lib.intake.files import Upload
+from openmart_lib.intake.narrowing import take_out
+from openmart_lib.intake.tasks import Intake, Plan
+from openmart_lib.ledger import Ledger
+from openmart_lib.ledger.suppressing import add_entries, hashes, secret
+
+CODE: Final = "suppressed"  # intake code of a row that is left out for it
+REASON: Final = "On your never-contact list."
+_HASH_BYTES: Final = 16
+_PEOPLE: Final = pl.Struct(
+    {"people": pl.List(pl.Struct(dict.fromkeys(("first_name", "last_name", "linkedin_url"), pl.String)))}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An import: entries ``read``, those that were ``new``, and the file's lines that are no entry."""
+
+    list_name: str
+    read: int
+    new: int
+    unread: tuple[int, ...]
+
+    def sentence(self) -> str:
+        """Say what was taken up and what was not."""
+        said = f"{self.read:,} entries were read into {self.list_name!r}, {self.new:,} of them new."
+        if self.unread:
+            lines = ", ".join(f"{line:,}" for line in self.unread[:5])
+            more = "" if len(self.unread) <= 5 else f" and {len(self.unread) - 5:,} more"
+            said += f" {len(self.unread):,} could not be read (lines {lines}{more})."
+        return f"{said} Nothing of them is sent or written into a file from now on."
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """All lists together: the key, and the hashes by kind."""
+
+    key: bytes
+    known: dict[str, set[str]]
+
+    def __bool__(self) -> bool:
+        return bool(self.known)
+
+    def has(self, kind: str, texts: pl.Series) -> pl.Series:
+        """Return which texts, in their normal form, are on a list; false for a null."""
+        known = self.known.get(kind)
+        if not known:
+            return pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
+        listed = [
+            text for text in texts.drop_nulls().unique().to_list() if _hash(self.key, kind, text) in known
+        ]
+        return texts.is_in(listed).fill_null(False)
+
+
+def one_column(read: Callable[[str | None], Upload]) -> Upload:
+    """Read a file of one column; commas inside its lines ("Ana Silva, acme.com") part nothing.
+
+    Args:
+        read: Reads the file with this delimiter: None finds out, "" means one column.
+
+    Raises:
+        InputError: If it cannot be used.
+    """
+    upload = read(None)
+    crowded = len(uploaded_columns(upload.frame)) > 1 and upload.format.delimiter
+    return read("") if crowded else upload
+
+
+def add_list(ledger: Ledger, upload: Upload, *, name: str) -> Added:
+    """Take up a never-contact list; entries that are on it already stay.
+
+    Args:
+        upload: A file of one column: emails, websites, LinkedIn links, or names with a website
+            ("Ana Silva, acme.com").
+        name: What the list is called: it can be removed by that name.
+
+    Raises:
+        InputError: If the file has several columns, or nothing in it can be read.
+        LedgerError: If it could not be stored.
+    """
+    entries = never.read_entries(upload)
+    key = secret(ledger)
+    hashed = [(kind, _hash(key, kind, normal)) for kind, normal in entries.known.rows()]
+    return Added(name, len(hashed), add_entries(ledger, name, hashed), entries.unread)
+
+
+def narrow(ledger: Ledger, plan: Plan, kind: Kind, frame: pl.DataFrame) -> tuple[Plan, int]:
+    """Return the plan without rows that are on a never-contact list, and how many they are.
+
+    A row is, when its company or the person it asks for is listed, or any cell of it is a listed email.
+    A duplicate of such a row that is not listed itself is sent in its place.
+
+    Args:
+        frame: The upload's frame.
+    """
+    lists = lists_of(ledger)
+    if not lists:
+        return plan, 0
+    sent = plan.rows["intake"].is_in([Intake.ACCEPTED.value, Intake.DUPLICATE.value])
+    listed = lists.has(never.DOMAIN, never.domains(plan.rows["domain"])) | _mailed(lists, frame)
+    if kind is Kind.LOOKUP_PEOPLE:
+        listed = listed | _asked_for(lists, plan)
+    seqs = plan.rows["seq"].filter(sent & listed)
+    told = pl.DataFrame({"seq": seqs}).with_columns(pl.lit(REASON).alias("reason"))
+    return take_out(plan, told, intake=Intake.SKIPPED, code=CODE, copies="inherit"), len(seqs)
+
+
+def lists_of(ledger: Ledger) -> Lists:
+    """Return all never-contact lists of a ledger; false while there is none."""
+    known = hashes(ledger)
+    return Lists(secret(ledger) if known else b"", known)
+
+
+def _hash(key: bytes, kind: str, text: str) -> str:
+    return hmac.digest(key, f"{kind}\x1f{text}".encode(), "sha256")[:_HASH_BYTES].hex()
+
+
+def _mailed(lists: Lists, frame: pl.DataFrame) -> pl.Series:
+    """Return which uploaded rows hold a listed email in any cell, alone or in brackets after a name."""
+    hit = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+    for name in uploaded_columns(frame):
+        cells = frame[name]
+        holds = cells.str.contains("@", literal=True).fill_null(False)
+        if holds.any():
+            addresses = never.entries_of(cells.filter(holds))
+            mailed = addresses.select(pl.when(pl.col("kind") == never.EMAIL).then("normal")).to_series()
+            hit = hit.scatter(holds.arg_true(), hit.filter(holds) | lists.has(never.EMAIL, mailed))
+    return hit
+
+
+def _asked_for(lists: Lists, plan: Plan) -> pl.Series:
+    """Return which rows ask for a listed person, by LinkedIn profile or by name and company."""
+    people = plan.tasks.select(
+        "task_no", "domain", pl.col("request").str.json_decode(_PEOPLE).struct.field("people")
+    ).explode("people")
+    people = people.unnest("people").with_columns(
+        person_no=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("task_no")
+    )
+    listed = people.filter(listed_people(lists, people, "", people["domain"]))
+    leads = plan.links.join(listed, on=["task_no", "person_no"], how="semi")["seq"]
+    return plan.rows.select(pl.coalesce("duplicate_of", "seq").is_in(leads.implode())).to_series()
+
+
+def listed_people(lists: Lists, people: pl.DataFrame, prefix: str, sites: pl.Series) -> pl.Series:
+    """Return which people are listed, by LinkedIn profile or by name and company.
+
+    Args:
+        people: Columns ``first_name``, ``last_name`` and ``linkedin_url``, each after ``prefix``.
+        sites: The domain of each one's company.
+    """
+    first, last, link = (f"{prefix}{name}" for name in ("first_name", "last_name", "linkedin_url"))
+    told = people.select(
+        pl.concat_str(pl.col(first).fill_null(""), pl.lit(" "), pl.col(last).fill_null("")).alias("name"),
+        never.linkedin(pl.col(link)).alias("link"),
+    )
+    by_name = lists.has(never.PERSON, never.names(told["name"], never.domains(sites)))
+    return lists.has(never.PERSON, told["link"]) | by_name

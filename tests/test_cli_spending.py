@@ -1,0 +1,183 @@
+"""The command line inside this process: the estimate, the limit, the pilot and the balance."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_runs import opened, sandbox_settings
+
+from openmart_lib.cli import execute
+from openmart_lib.engine.clients import key_fingerprint
+from openmart_lib.ledger import Ledger, RunState, answers, balances, submissions
+from openmart_lib.ledger.money import money
+from openmart_lib.ledger.overview import newest_run_id, run_info
+from openmart_lib.ledger.pausing import pause_what_waits
+from openmart_lib.ledger.pilots import pilot
+from openmart_lib.ledger.queries import accounts
+from openmart_lib.ledger.states import Pause
+from openmart_lib.ledger.tracking import tracking_id
+from openmart_lib.settings import Settings
+
+RUN = ("run", "list.csv", "--kind", "find_people", "--title", "Owner")
+ROWS = 240
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a data folder of the test's own, for this process too; nobody sits at the input."""
+    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL", "OPENMART_CONFIRM_ABOVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.chdir(tmp_path)
+    lines = "".join(f"shop{n}-of-many.com,Shop {n}\n" for n in range(ROWS))
+    (tmp_path / "list.csv").write_text(f"Website,Company\n{lines}")
+    return sandbox_settings(tmp_path / "data")
+
+
+@pytest.fixture
+def ledger(settings: Settings) -> Iterator[Ledger]:
+    with opened(settings) as ledger:
+        yield ledger
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The object that the last command printed."""
+    object_: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return object_
+
+
+def answered(ledger: Ledger) -> None:
+    """Send the next batch and have every task of it found, as a worker does."""
+    account = accounts(ledger)[0].id
+    wanted = submissions.next_candidate(ledger, account)
+    assert wanted is not None
+    claimed = submissions.claim(ledger, wanted, account_id=account, worker_id="w", slots=4)
+    assert claimed is not None
+    submissions.accept(ledger, claimed.pk, f"batch-{claimed.pk}", None, poll_after=0.0)
+    found = [{"first_name": "Ada", "email": {"email": "ada@shop.invalid", "verified": True}}]
+    said = []
+    for task in json.loads(claimed.body):
+        name = task["tracking_id"]
+        raw = json.dumps({"task_id": name, "status": "COMPLETED", "tracking_id": name, "data": found})
+        said.append({"task_id": name, "status": "COMPLETED", "tracking_id": name, "data": found, "raw": raw})
+    answers.store_answers(ledger, claimed.pk, said)  # type: ignore[arg-type]  # TaskAnswers, built here
+    answers.finish_if_complete(ledger, claimed.pk)
+    pause_what_waits(ledger, account)
+
+
+def test_a_dry_run_tells_all_that_confirm_would_show(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = execute([*RUN, "--dry-run", "--json", "--max-credits", "100", "--pilot", "25"])
+
+    shown = told(capsys)
+    assert code == 0
+    assert (shown["credits_at_most"], shown["credits_expected"]) == (720, pytest.approx(432))
+    assert (shown["credits_limit"], shown["pilot_rows"], shown["needs_max_credits"]) == (100, 25, False)
+    assert shown["measured"] == {"runs": 0, "rows": 0, "found": {}}
+    assert "nobody has measured it" in shown["expected_basis"]
+    assert (shown["balance"], shown["balance_words"]) == (None, "Balance: not read yet.")
+    assert "third-party" in shown["price_source"] and shown["send_seconds"] > 0
+    assert not settings.environment_dir.exists(), "nothing is written"
+
+
+def test_a_dry_run_learns_from_earlier_runs_and_knows_the_balance(
+    settings: Settings, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute([*RUN])
+    answered(ledger)
+    balances.note_balance(ledger, accounts(ledger)[0].id, 4_321.0, balances.START)
+    capsys.readouterr()
+
+    execute([*RUN, "--dry-run", "--json"])
+
+    shown = told(capsys)
+    assert shown["measured"] == {
+        "runs": 1,
+        "rows": 100,
+        "found": {"email": 1.0, "phone": 0.0, "mailbox": 0.0, "technology": 1.0},
+    }
+    assert shown["credits_expected"] == shown["credits_at_most"]
+    assert shown["balance"] == 4_321.0
+
+
+def test_what_may_cost_much_needs_a_number_that_a_person_typed(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENMART_CONFIRM_ABOVE", "700")
+
+    refused = execute([*RUN])
+    said = capsys.readouterr().err
+    agreed = execute([*RUN, "--max-credits", "720"])
+
+    assert (refused, agreed) == (2, 0)
+    assert "may cost 720 credits, more than 700" in said
+    assert "Nothing was sent. Say --max-credits 720, or less" in said
+
+
+@pytest.mark.parametrize("limit", ["-1", "nan", "inf"])
+def test_a_limit_that_is_none_is_refused(limit: str, settings: Settings) -> None:
+    assert execute([*RUN, "--max-credits", limit]) == 2
+    assert execute([*RUN, "--pilot", "-5"]) == 2
+    assert not settings.environment_dir.exists()
+
+
+def test_a_run_at_its_limit_says_so_and_goes_on_with_another_one_by_name(
+    ledger: Ledger, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute([*RUN, "--max-credits", "310"])
+    run_id = newest_run_id(ledger)
+    answered(ledger)
+    capsys.readouterr()
+
+    held = execute(["status", run_id])
+    said = capsys.readouterr().out
+    nameless = execute(["resume", "--max-credits", "720"])
+    execute(["resume", run_id, "--max-credits", "720", "--json"])
+
+    assert (held, nameless) == (4, 2)
+    assert f"Raise the limit with `openmart resume {run_id} --max-credits N`" in said
+    shown = told(capsys)
+    assert (shown["state"], shown["credits"]["limit"], shown["credits"]["spent"]) == ("active", 720.0, 300.0)
+    assert shown["credits"]["out"] == 0.0
+
+
+def test_a_pilot_is_told_and_the_rest_goes_only_by_name(
+    ledger: Ledger, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute([*RUN, "--pilot", "25"])
+    run_id = newest_run_id(ledger)
+    answered(ledger)
+    capsys.readouterr()
+
+    held = execute(["status", run_id, "--json"])
+    shown = told(capsys)
+    execute(["resume"])  # the newest, without its name
+    assert Pause.of(run_info(ledger, run_id).pause_reason) is Pause.PILOT_OVER
+    execute(["resume", run_id])
+
+    assert (held, shown["pause_reason"]) == (4, str(Pause.PILOT_OVER))
+    tried = shown["pilot"]
+    assert (tried["rows"], tried["matched"], tried["rest_rows"], tried["over"]) == (25, 25, 215, True)
+    assert tried["rest_expected"] == pytest.approx(215 * 3) == tried["rest_at_most"]
+    assert run_info(ledger, run_id).state is RunState.ACTIVE
+    assert pilot(ledger, run_id) is None
+    assert money(ledger, run_id).waiting == 215 * 3
+
+
+def test_the_ids_of_a_pilot_are_those_that_the_list_gives(ledger: Ledger, settings: Settings) -> None:
+    execute([*RUN, "--pilot", "25"])
+    run_id = newest_run_id(ledger)
+
+    wanted = submissions.next_candidate(ledger, accounts(ledger)[0].id)
+
+    assert wanted is not None and key_fingerprint(ledger, settings)
+    numbers = [int(task["company_name"].split()[1]) + 1 for task in json.loads(wanted.body)]
+    ids = [task["tracking_id"] for task in json.loads(wanted.body)]
+    assert ids == [tracking_id(run_id, number) for number in numbers]

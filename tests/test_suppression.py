@@ -1,0 +1,209 @@
+"""Never-contact lists: nobody on one is sent, and only keyed hashes of them are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from reuse_kit import OWNERS, WEBSITE, numbered
+from sqlalchemy import select
+
+from openmart_lib import suppression
+from openmart_lib.api.wire import Kind
+from openmart_lib.errors import InputError
+from openmart_lib.intake.files import read_upload, upload_from_frame
+from openmart_lib.intake.options import RunOptions
+from openmart_lib.intake.tasks import Plan, plan_tasks
+from openmart_lib.ledger import Ledger
+from openmart_lib.ledger.schema import event, suppressed
+from openmart_lib.ledger.suppressing import never_lists, remove_list
+
+PEOPLE = {
+    "domain": ["website"],
+    "first_name": ["first"],
+    "last_name": ["last"],
+    "linkedin_url": ["profile"],
+}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path, environment="sandbox", clock=lambda: 1_760_000_000.0)
+    yield opened
+    opened.close()
+
+
+def never(ledger: Ledger, *cells: str, name: str = "opt-outs") -> suppression.Added:
+    """Take up a list of these cells."""
+    return suppression.add_list(ledger, upload_from_frame(pl.DataFrame({"who": cells})), name=name)
+
+
+def narrowed(ledger: Ledger, frame: pl.DataFrame, kind: Kind = Kind.FIND_PEOPLE) -> tuple[Plan, int]:
+    upload = numbered(frame)
+    if kind is Kind.LOOKUP_PEOPLE:
+        plan = plan_tasks(upload, PEOPLE, kind, RunOptions(people_per_task=4))
+    else:
+        plan = plan_tasks(upload, WEBSITE, kind, OWNERS)
+    return suppression.narrow(ledger, plan, kind, upload)
+
+
+def test_a_listed_company_is_not_asked_about_however_it_is_written(ledger: Ledger) -> None:
+    never(ledger, "https://www.Acme.com/contact")
+
+    plan, count = narrowed(
+        ledger, pl.DataFrame({"website": ["beta.com", "acme.com", "ACME.com", "gamma.com"]})
+    )
+
+    assert plan.rows["intake"].to_list() == ["accepted", "skipped", "skipped", "accepted"]
+    assert plan.tasks["domain"].to_list() == ["beta.com", "gamma.com"] and count == 2
+    assert plan.links.rows() == [(1, 1, 0), (4, 2, 0)]
+
+
+def test_the_reason_names_nobody(ledger: Ledger) -> None:
+    never(ledger, "acme.com")
+
+    plan, _ = narrowed(ledger, pl.DataFrame({"website": ["acme.com"]}))
+
+    assert plan.rows.select("code", "reason").rows() == [("suppressed", "On your never-contact list.")]
+    assert plan.reckoning.codes == {"suppressed": 1} and plan.reckoning.adds_up
+
+
+def test_a_row_with_a_listed_email_in_any_column_is_left_out(ledger: Ledger) -> None:
+    never(ledger, "Ana@Acme.com")
+    frame = pl.DataFrame(
+        {
+            "website": ["one.com", "two.com", "three.com", "bo@acme.com"],
+            "contact": ["ana@acme.com", "Ana S. <ANA@acme.com>", "bo@acme.com", None],
+        }
+    )
+
+    plan, count = narrowed(ledger, frame)
+
+    assert plan.rows["intake"].to_list() == ["skipped", "skipped", "accepted", "accepted"] and count == 2
+
+
+def test_of_two_equal_rows_the_one_that_is_not_listed_is_sent(ledger: Ledger) -> None:
+    never(ledger, "ana@acme.com")
+    frame = pl.DataFrame(
+        {"website": ["acme.com"] * 4, "contact": ["ana@acme.com", "bo@acme.com", "ana@acme.com", None]}
+    )
+
+    plan, _ = narrowed(ledger, frame)
+
+    assert plan.rows.select("intake", "duplicate_of").rows() == [
+        ("skipped", None),
+        ("accepted", None),
+        ("skipped", None),
+        ("duplicate", 2),
+    ]
+    assert plan.links.rows() == [(2, 1, 0)] and plan.rows["reason"][3].startswith("Same task as row 2")
+
+
+def test_a_listed_person_is_taken_out_of_the_group_and_the_others_stay(ledger: Ledger) -> None:
+    never(ledger, "Zoë Roe, acme.com", "https://linkedin.com/in/Bo-Lee/")
+    frame = pl.DataFrame(
+        {
+            "website": ["acme.com"] * 4 + ["beta.com"],
+            "first": ["Ana", "ZOE", "Bo", "Cy", "Zoe"],
+            "last": ["Silva", "Roe", "Lee", "Day", "Roe"],
+            "profile": [None, None, "linkedin.com/in/bo-lee", None, None],
+        }
+    )
+
+    plan, _ = narrowed(ledger, frame, Kind.LOOKUP_PEOPLE)
+
+    assert plan.rows["intake"].to_list() == ["accepted", "skipped", "skipped", "accepted", "accepted"]
+    assert plan.links.rows() == [(1, 1, 1), (4, 1, 2), (5, 2, 1)]
+    first = plan.tasks["request"][0]
+    assert "Ana" in first and "Cy" in first and "Lee" not in first and "ZOE" not in first
+
+
+def test_without_a_list_the_plan_is_not_touched(ledger: Ledger) -> None:
+    plan, count = narrowed(ledger, pl.DataFrame({"website": ["acme.com"]}))
+
+    assert plan.rows["intake"].to_list() == ["accepted"] and count == 0
+
+
+def test_nothing_that_could_be_read_is_kept(ledger: Ledger) -> None:
+    never(ledger, "ana@acme.com", "beta.com", "Ana Silva, acme.com")
+
+    with ledger.read() as connection:
+        stored = str(connection.execute(select(suppressed.c.kind, suppressed.c.hash)).all())
+        events = str(connection.execute(select(event.c.detail)).all())
+    files = b"".join(path.read_bytes() for path in ledger.folder.rglob("*") if path.is_file())
+    assert stored.count("email") == stored.count("domain") == stored.count("person") == 1
+    assert not any(word in stored + events for word in ("acme", "ana", "beta", "Silva"))
+    assert b"ana@acme" not in files and b"beta.com" not in files
+
+
+def test_two_ledgers_hash_the_same_entry_differently(ledger: Ledger, tmp_path: Path) -> None:
+    other = Ledger.open(tmp_path / "other", environment="sandbox")
+    never(ledger, "acme.com")
+    never(other, "acme.com")
+
+    found = []
+    for one in (ledger, other):
+        with one.read() as connection:
+            found.append(connection.execute(select(suppressed.c.hash)).scalar_one())
+    other.close()
+
+    assert found[0] != found[1]
+
+
+def test_an_import_says_what_was_read_and_which_lines_were_not(ledger: Ledger) -> None:
+    data = b"who\nana@acme.com\nnonsense\nbeta.com\nana@acme.com\n"
+    upload = suppression.one_column(lambda delimiter: read_upload(data, "opt-outs.csv", delimiter=delimiter))
+
+    added = suppression.add_list(ledger, upload, name="opt-outs")
+    again = suppression.add_list(ledger, upload, name="opt-outs")
+
+    assert (added.read, added.new, added.unread) == (2, 2, (3,))
+    assert again.new == 0
+    assert "lines 3" in added.sentence()
+
+
+def test_a_file_without_a_heading_loses_no_line(ledger: Ledger) -> None:
+    data = b"ana@acme.com\nbeta.com\n"
+
+    upload = suppression.one_column(lambda delimiter: read_upload(data, "list.txt", delimiter=delimiter))
+
+    assert suppression.add_list(ledger, upload, name="opt-outs").read == 2
+
+
+def test_commas_inside_a_line_part_nothing(ledger: Ledger) -> None:
+    data = b"who\nAna Silva, acme.com\nBo Lee, beta.com\n"
+
+    upload = suppression.one_column(lambda delimiter: read_upload(data, "people.csv", delimiter=delimiter))
+
+    assert suppression.add_list(ledger, upload, name="people").read == 2
+    assert [(one.people, one.entries) for one in never_lists(ledger)] == [(2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (pl.DataFrame({"a": ["x.com"], "b": ["y.com"]}), "2 columns"),
+        (pl.DataFrame({"a": ["nonsense", "Acme Inc"]}), "No line"),
+    ],
+    ids=["two columns", "nothing to read"],
+)
+def test_what_cannot_be_a_list_is_refused_and_changes_nothing(
+    ledger: Ledger, frame: pl.DataFrame, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        suppression.add_list(ledger, upload_from_frame(frame), name="x")
+
+    assert never_lists(ledger) == []
+
+
+def test_what_is_on_two_lists_stays_when_one_is_removed(ledger: Ledger) -> None:
+    never(ledger, "acme.com", "beta.com", name="first")
+    never(ledger, "acme.com", name="second")
+
+    gone = remove_list(ledger, "first")
+    plan, _ = narrowed(ledger, pl.DataFrame({"website": ["acme.com", "beta.com"]}))
+
+    assert gone == 2 and [one.name for one in never_lists(ledger)] == ["second"]
+    assert plan.rows["intake"].to_list() == ["skipped", "accepted"]

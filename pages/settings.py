@@ -39,7 +39,9 @@ if not settings.simulated:
         except OpenmartError as error:
             widgets.error_message(error)
         else:
-            widgets.message("success", "The key works.", settings_checks.balance_sentence(balance))
+            widgets.message(
+                "success", "The key works.", f"{settings_checks.balance_sentence(balance)} Nothing was spent."
+            )
 
 suppression_view.show()
 

@@ -9,7 +9,17 @@ from typing import Final
 import polars as pl
 import streamlit as st
 
-from openmart_lib.dashboard import attention, batch_table, charts, resources, run_card, strip, widgets, words
+from openmart_lib.dashboard import (
+    attention,
+    batch_table,
+    charts,
+    resources,
+    results_frames,
+    run_card,
+    strip,
+    widgets,
+    words,
+)
 from openmart_lib.dashboard.run_pace import Pace, pace
 from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import RunState, queries
@@ -37,6 +47,7 @@ def live(run_id: str, *, shown: str) -> None:
     st.set_page_config(page_title=tab_title(run))
     attention.worker_box(any(one.moving for one in runs))
     attention.boxes(run, batches)
+    results_frames.prepare(run)
     _card(run, batches)
     if batches.height:
         batch_table.show(run, batches)

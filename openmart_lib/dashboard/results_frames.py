@@ -8,8 +8,8 @@ from typing import Final
 import polars as pl
 import streamlit as st
 
-from openmart_lib.dashboard import resources
-from openmart_lib.ledger import queries
+from openmart_lib.dashboard import background, resources
+from openmart_lib.ledger import Ledger, RunState, queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import join, pictures, summary
 from openmart_lib.results.columns import uploaded_names
@@ -17,6 +17,7 @@ from openmart_lib.results.explore import Explorer
 from openmart_lib.results.facets import facet_frame
 from openmart_lib.results.summary import Summary
 
+LONGEST_JOIN: Final = 600.0  # seconds; then the page joins them itself
 RUNS_KEPT: Final = 4  # a run of a million rows takes some 350 MB
 
 
@@ -29,8 +30,31 @@ class Told:
     titles: pl.DataFrame
 
 
+def prepare(run: RunInfo) -> None:
+    """Begin to join a large finished run in the background: somebody looks at it, and will open its results.
+
+    What is made is kept in the results folder; where it is there already, this costs next to nothing.
+    """
+    if run.state is not RunState.DONE or run.row_count < join.KEEP_FROM:
+        return
+    ledger, run_id = resources.ledger(), run.run_id
+    background.start(_job(run), lambda _: _keep(ledger, run_id))
+
+
+def _keep(ledger: Ledger, run_id: str) -> None:
+    join.results_lazy(ledger, run_id, "rows", contacts=False, keep_from=join.KEEP_FROM)
+
+
+def _job(run: RunInfo) -> str:
+    return f"joined_{run.run_id}_{run.final_rows}"
+
+
 def explorer(run: RunInfo) -> Explorer:
     """Return the run's results, one line per uploaded row, ready for looking around."""
+    job = background.find(_job(run))
+    if job is not None and not job.wait(0.1):
+        with st.spinner("Joining the results to your rows…"):  # once, not a second time beside it
+            job.wait(LONGEST_JOIN)
     return _explorer(run.run_id, _state(run))
 
 

@@ -58,9 +58,9 @@ def secrets_file() -> Path:
 def balance_sentence(balance: CreditBalance) -> str:
     """Return the credit balance in words."""
     if not balance["metered"]:
-        return "Your plan is not metered. Nothing was spent."
+        return "Your plan is not metered."
     until = f" until {balance['period_end'][:10]}" if balance["period_end"] else ""
-    return f"{words.count(balance['balance'])} credits are left{until}. Nothing was spent."
+    return f"{words.count(balance['balance'])} credits are left{until}."
 
 
 def all_settings(settings: Settings) -> pl.DataFrame:

@@ -170,6 +170,6 @@ def _balance() -> str:
         return "Balance not known: " + widgets.escape(error)
 
 
-@st.cache_data(ttl=60, show_spinner=False)
+@st.cache_data(ttl=15, show_spinner=False)
 def _ask_balance() -> str:
     return balance_sentence(ask.balance(resources.settings()))

@@ -8,8 +8,9 @@ from openmart_lib.dashboard import resources
 from openmart_lib.dashboard.monitor_view import tab_title
 from openmart_lib.ledger import Outcome, RunState, open_ledger, queries
 from openmart_lib.ledger.overview import run_info, runs
+from openmart_lib.results import join
 from openmart_lib.settings import load_settings
-from tests.pages.conftest import Desk, button, labels, texts
+from tests.pages.conftest import Desk, button, eventually, labels, texts
 
 
 def test_an_empty_monitor_says_what_it_will_show_and_where_to_begin(desk: Desk) -> None:
@@ -147,3 +148,18 @@ def test_a_run_of_another_key_waits_until_a_person_lets_it_go_on(
     assert "another key" not in texts(page)
     assert run_info(ledger, run_id).key_last4 == "2222"
     ledger.close()
+
+
+def test_a_large_finished_run_is_joined_while_it_is_looked_at(
+    finished_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = finished_desk.newest
+    kept = finished_desk.ledger.results_dir / f"{run_id}.rows.parquet"
+    finished_desk.open("monitor", run=run_id)
+    assert not kept.exists(), "a small one is joined in a moment"
+
+    monkeypatch.setattr(join, "KEEP_FROM", 1)
+    finished_desk.open("monitor", run=run_id)
+
+    eventually(kept.exists)
+    assert finished_desk.open("results", run=run_id).dataframe[0].value["row"].tolist() == [1, 2, 3, 4, 5, 6]

@@ -12,6 +12,7 @@ from openmart_lib.dashboard import (
     submit_draft,
     submit_file,
     submit_homecoming,
+    submit_lance,
     submit_options,
     submit_plan,
     submit_remembered,
@@ -66,14 +67,15 @@ if memories is not None and look.checked is not None and look.job is None:
 with check:
     waiting = st.container()
     submit_check.show(draft, look)
+    prepared = submit_lance.show(draft, look, choices)  # without what Lance makes needless
 
 st.header("5 · Confirm", anchor=False)
 missing = submit_options.missing(mapped, choices)
 if missing:
     st.info(missing, icon=":material/edit:")
-elif look.job is not None or look.checked is None:
+elif look.job is not None or prepared is None:
     st.caption("As soon as the list is checked, this shows what will be sent and what it may cost.")
-elif not look.checked.prepared.task_count:
+elif not prepared.task_count:
     widgets.message(
         "warning",
         "No row of this list can be sent.",
@@ -81,7 +83,7 @@ elif not look.checked.prepared.task_count:
         "Look at the reasons under Check, choose other columns, or correct the list.",
     )
 else:
-    submit_confirm.show(draft, look.checked.prepared, choices)
+    submit_confirm.show(draft, prepared, choices)
     drafts.choose(submit_draft.folder(), draft, choices)
 
 with waiting:

@@ -34,16 +34,21 @@ def show(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> None:
     """Show the summary and the button; a click plans the run once, then leads to Monitor."""
     plan, reused = submit_reuse.show(draft, prepared, choices)
     prepared = submission.spared(prepared, plan, reused, resources.settings(), resources.ledger())
+    if not prepared.task_count and prepared.reused is None:
+        widgets.message(
+            "warning",
+            "No row is left to send.",
+            "You have them all already and chose to skip them; nothing is spent.",
+            "Choose Reuse to get the earlier results, or Buy again.",
+        )
+        return
     _figures(prepared.task_count, prepared.estimate)
     balance_slot = st.empty()
     name = _name(draft, prepared, choices)
     _first_task(prepared)
     again = _asked_before(draft, prepared)
     money = submit_spending.show(draft, prepared, choices)
-    tasks = words.counted(prepared.task_count, "task")
-    label = f"Submit {tasks} in {words.counted(prepared.estimate.batches, 'batch', 'batches')}"
-    if money.pilot_rows:
-        label = f"Submit {words.counted(money.pilot_rows, 'row')}, and let the rest wait"
+    label = _label(prepared, money.pilot_rows)
     key = f"{draft.draft_id}_confirm"
     ready = again is not None and money.agreed
     if st.button(label, key=key, type="primary", icon=":material/send:", disabled=not ready):
@@ -57,6 +62,16 @@ def show(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> None:
         )
     follow(draft)
     balance_slot.caption(_balance())
+
+
+def _label(prepared: Prepared, pilot_rows: int) -> str:
+    """Return what the button says: what a click does."""
+    if not prepared.task_count:
+        return f"Make a run of {words.counted(prepared.intake_counts['reused'], 'earlier result')}"
+    if pilot_rows:
+        return f"Submit {words.counted(pilot_rows, 'row')}, and let the rest wait"
+    tasks = words.counted(prepared.task_count, "task")
+    return f"Submit {tasks} in {words.counted(prepared.estimate.batches, 'batch', 'batches')}"
 
 
 def follow(draft: Draft) -> None:
@@ -153,7 +168,9 @@ def _asked_before(draft: Draft, prepared: Prepared) -> bool | None:
         "warning",
         f"The same list with the same options was submitted before: {earlier.name}, "
         f"{words.date_and_time(earlier.created_at, widgets.zone())}.",
-        "Submitting it again may be paid again, row by row.",
+        "Submitting it again may be paid again, row by row."
+        if prepared.task_count
+        else "Nothing would be bought: every row that can be sent has an earlier result.",
         "Open the earlier run, or tick below that you want it again.",
     )
     with st.container(horizontal=True, vertical_alignment="center"):

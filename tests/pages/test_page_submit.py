@@ -89,13 +89,28 @@ def test_the_same_content_again_asks_and_names_the_earlier_run(desk: Desk) -> No
     page = uploaded(desk)
 
     assert "Spring list" in texts(page)
-    assert next(one for one in page.button if one.label == CONFIRM).disabled
+    assert "Nothing would be bought: every row that can be sent has an earlier result." in texts(page)
+    assert button(page, "Make a run of 4 earlier results").disabled
 
-    page.checkbox[-1].check().run()
+    next(one for one in page.radio if "Buy again" in one.options).set_value("buy again").run()
+    assert "Submitting it again may be paid again, row by row." in texts(page)
+    assert button(page, CONFIRM).disabled
+
+    next(one for one in page.checkbox if one.label == "Submit it again on purpose").check().run()
     button(page, CONFIRM).click()
     page.run()
 
     assert len(runs(desk.ledger)) == 2
+
+
+def test_of_a_list_that_was_bought_before_nothing_is_left_when_it_is_skipped(desk: Desk) -> None:
+    desk.plan()
+    page = uploaded(desk)
+
+    next(one for one in page.radio if "Buy again" in one.options).set_value("skip").run()
+
+    assert "No row is left to send." in texts(page)
+    assert not any(label.startswith(("Submit 4", "Make a run")) for label in labels(page))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def submitted(desk: Desk) -> bytes:
     draft = draft_of(page)
     button(page, "Submit 1 task in 1 batch").click()
     page.run()
-    return rejects_of(draft, row_2="acme.com", row_3="adyen.com")
+    return rejects_of(draft, row_2="acme.com", row_3="beta.com")
 
 
 def test_of_a_list_that_became_a_run_only_the_corrected_rows_are_sent(desk: Desk, submitted: bytes) -> None:

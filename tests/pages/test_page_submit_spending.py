@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from openmart_lib.dashboard import resources
 from openmart_lib.engine.clients import key_fingerprint
-from openmart_lib.ledger import limits
+from openmart_lib.ledger import BatchState, limits, open_ledger
 from openmart_lib.ledger.money import money
 from openmart_lib.ledger.pilots import pilot
-from tests.pages.conftest import Desk, button, eventually, texts
+from openmart_lib.sandbox import Sandbox
+from tests.pages.conftest import SPEED, Desk, button, eventually, texts
 from tests.pages.submit_kit import text_input, uploaded
 
 MANY = "Company,Website\n" + "".join(f"Shop {n},shop{n}-of-many.com\n" for n in range(240))
@@ -21,6 +24,21 @@ FEW = "Company,Website\n" + "".join(f"Shop {n},shop{n}-of-few.com\n" for n in ra
 
 def number(page: AppTest, label: str):
     return next(one for one in page.number_input if one.label.startswith(label))
+
+
+@pytest.fixture
+def real(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk with a key and an address of its own: as far as the program can tell, Openmart's."""
+    with Sandbox(clean_environment / "openmart", speed=SPEED) as openmart:
+        monkeypatch.setenv("OPENMART_API_KEY", "key-of-a-customer")
+        monkeypatch.setenv("OPENMART_BASE_URL", openmart.url)
+        monkeypatch.setenv("OPENMART_READ_RATE", "0")
+        settings = resources.settings()
+        assert not settings.simulated
+        ledger = open_ledger(settings)
+        yield Desk(settings, openmart, ledger)
+        ledger.close()
+        resources.ledger().close()
 
 
 def submit(page: AppTest, desk: Desk, label: str) -> str:
@@ -82,3 +100,33 @@ def test_what_the_team_keeps_is_set_by_its_own_button(desk: Desk) -> None:
 
     assert limits.reserve(desk.ledger, key_fingerprint(desk.ledger, desk.settings)) == 500.0
     assert "keep 500 for the team" in " ".join(one.label for one in page.expander)
+
+
+def test_the_first_run_on_a_real_key_is_a_pilot_unless_all_is_wanted(real: Desk) -> None:
+    page = uploaded(real, MANY)
+
+    send = next(one for one in page.radio if one.label == "Send")
+    assert send.value == "pilot"
+    assert "This is the first list on this key: 25 rows show how many are found" in texts(page)
+    assert "that results come back under our tracking ids" in texts(page)
+    run_id = submit(page, real, "Submit 25 rows, and let the rest wait")
+
+    tried = pilot(real.ledger, run_id)
+    assert tried is not None and (tried.rows, tried.rest_rows) == (25, 215)
+    with real.working():
+        eventually(lambda: real.run(run_id).batches[BatchState.ACCEPTED] == 1)
+    assert [len(batch.tracking_ids) for batch in real.sandbox.journal()] == [25], "the rest waits"
+    assert real.run(run_id).batches[BatchState.PLANNED] == 3
+
+
+def test_the_first_run_on_a_real_key_may_go_as_a_whole_and_the_second_does_by_default(real: Desk) -> None:
+    page = uploaded(real, MANY)
+    next(one for one in page.radio if one.label == "Send").set_value("all").run()
+    run_id = submit(page, real, "Submit 240 tasks in 3 batches")
+    assert pilot(real.ledger, run_id) is None
+    resources.forget_runs()
+
+    page = uploaded(real, MANY.replace("of-many", "of-others"), name="others.csv")
+
+    assert next(one for one in page.radio if one.label == "Send").value == "all"
+    assert "first list on this key" not in texts(page)

@@ -27,7 +27,7 @@ def _script(domains: list[str], choices: dict[str, object]) -> None:
     from openmart_lib.dashboard import resources, submit_reuse
     from tests.pages.test_submit_reuse import prepared_of
 
-    draft = SimpleNamespace(draft_id="draft")  # all of it that is read
+    draft = SimpleNamespace(draft_id="draft", upload_format={})  # all of it that is read
     plan, reused = submit_reuse.show(draft, prepared_of(resources.settings(), domains), choices)  # type: ignore[arg-type]  # as above
     st.text(f"{plan.tasks.height} tasks, {0 if reused is None else reused.height} reused")
     st.text(f"sum: {plan.reckoning.sentence}")

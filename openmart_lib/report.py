@@ -19,6 +19,7 @@ from openmart_lib.ledger.money import Money, money, moneys
 from openmart_lib.ledger.overview import HOLD_WORDS, RunInfo, run_info, runs
 from openmart_lib.ledger.pilots import Pilot, pilot
 from openmart_lib.ledger.queries import accounts
+from openmart_lib.ledger.reused import waited_for
 from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
 from openmart_lib.settings import Settings
 
@@ -42,6 +43,7 @@ class Report:
         note: What holds it up, "" when nothing does.
         money: What it may cost and what came back, where that is known.
         pilot: What its pilot shows, while the rest of its rows waits for a decision about it.
+        waits_for: The run (id) that has to go on before this one's reused rows can get their answers.
     """
 
     run: RunInfo
@@ -49,6 +51,7 @@ class Report:
     note: str
     money: Money | None = None
     pilot: Pilot | None = None
+    waits_for: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``openmart status --json`` prints; times are ISO 8601 UTC."""
@@ -119,6 +122,8 @@ class Report:
     def _way_on(self) -> str:
         """Say how a run that waits for a person goes on."""
         name = self.run.run_id
+        if self.waits_for is not None:
+            return f"See to that run: `openmart status {self.waits_for}` says what it needs."
         if self.pilot is not None and self.pilot.over:
             return (
                 f"{pilot_words(self.pilot)} Send the other {self.pilot.rest_rows:,} rows with "
@@ -142,7 +147,8 @@ def look(ledger: Ledger, settings: Settings, run_id: str) -> Report:
     run = run_info(ledger, run_id, key_fingerprint=fingerprint, stall_after=settings.effective_stall_after)
     cash = money(ledger, run_id)
     tried = pilot(ledger, run_id) if cash.pilot_waits else None
-    return replace(_report(run, accounts(ledger)), money=cash, pilot=tried)
+    report = replace(_report(run, accounts(ledger)), money=cash, pilot=tried)
+    return _with_sources(ledger, settings, report)
 
 
 def look_at_all(ledger: Ledger, settings: Settings) -> list[Report]:
@@ -151,7 +157,24 @@ def look_at_all(ledger: Ledger, settings: Settings) -> list[Report]:
     known = accounts(ledger)
     cash = moneys(ledger)
     found = runs(ledger, key_fingerprint=fingerprint, stall_after=settings.effective_stall_after)
-    return [replace(_report(run, known), money=cash.get(run.run_id)) for run in found]
+    reports = [replace(_report(run, known), money=cash.get(run.run_id)) for run in found]
+    return [_with_sources(ledger, settings, report) for report in reports]
+
+
+def _with_sources(ledger: Ledger, settings: Settings, report: Report) -> Report:
+    """Return the report of a run that only waits for other runs, whose answers it reuses, as those stand."""
+    run = report.run
+    if report.standing in (Standing.MOVING, Standing.HELD) or not run.outcomes[Outcome.PENDING]:
+        return report
+    sources = [look(ledger, settings, each) for each in waited_for(ledger, run.run_id)]
+    if not sources:
+        return report
+    if any(each.standing is Standing.MOVING for each in sources):
+        return replace(report, standing=Standing.MOVING)
+    still = sources[0]
+    rows = _counted(run.outcomes[Outcome.PENDING], "row waits", "rows wait")
+    note = f"{rows} for run {still.run.run_id} ({still.run.name}), which asked for the same and stands still"
+    return replace(report, standing=Standing.HELD, note=note, waits_for=still.run.run_id)
 
 
 def pilot_words(pilot: Pilot) -> str:

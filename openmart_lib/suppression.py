@@ -14,16 +14,22 @@ from typing import Final
 import polars as pl
 
 from openmart_lib.api.wire import Kind
+from openmart_lib.errors import LedgerError
 from openmart_lib.intake import never
 from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.files import Upload
 from openmart_lib.intake.narrowing import take_out
 from openmart_lib.intake.tasks import Intake, Plan
 from openmart_lib.ledger import Ledger
+from openmart_lib.ledger.queries import upload_rows
 from openmart_lib.ledger.suppressing import add_entries, hashes, secret
+from openmart_lib.ledger.withdrawing import unsent, waiting_runs, withdraw
 
 CODE: Final = "suppressed"  # intake code of a row that is left out for it
 REASON: Final = "On your never-contact list."
+WITHDRAWN: Final = (
+    "Not sent any more: this row, or one that was asked for together with it, is on your never-contact list."
+)
 _HASH_BYTES: Final = 16
 _PEOPLE: Final = pl.Struct(
     {"people": pl.List(pl.Struct(dict.fromkeys(("first_name", "last_name", "linkedin_url"), pl.String)))}
@@ -32,12 +38,16 @@ _PEOPLE: Final = pl.Struct(
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """An import: entries ``read``, those that were ``new``, and the file's lines that are no entry."""
+    """An import: entries ``read``, those that were ``new``, and the file's lines that are no entry.
+
+    ``withdrawn`` are rows of earlier lists that waited to be sent and are not any more.
+    """
 
     list_name: str
     read: int
     new: int
     unread: tuple[int, ...]
+    withdrawn: int = 0
 
     def sentence(self) -> str:
         """Say what was taken up and what was not."""
@@ -46,6 +56,9 @@ class Added:
             lines = ", ".join(f"{line:,}" for line in self.unread[:5])
             more = "" if len(self.unread) <= 5 else f" and {len(self.unread) - 5:,} more"
             said += f" {len(self.unread):,} could not be read (lines {lines}{more})."
+        if self.withdrawn:
+            rows = "row is" if self.withdrawn == 1 else "rows are"
+            said += f" {self.withdrawn:,} {rows} cancelled that waited to be sent."
         return f"{said} Nothing of them is sent or written into a file from now on."
 
 
@@ -99,7 +112,28 @@ def add_list(ledger: Ledger, upload: Upload, *, name: str) -> Added:
     entries = never.read_entries(upload)
     key = secret(ledger)
     hashed = [(kind, _hash(key, kind, normal)) for kind, normal in entries.known.rows()]
-    return Added(name, len(hashed), add_entries(ledger, name, hashed), entries.unread)
+    new = add_entries(ledger, name, hashed)
+    return Added(name, len(hashed), new, entries.unread, withdraw_listed(ledger))
+
+
+def withdraw_listed(ledger: Ledger) -> int:
+    """Cancel what waits to be sent and is on a never-contact list; return how many rows that were.
+
+    Of people who are asked for together all are cancelled when one is listed. What is with Openmart cannot
+    be recalled.
+    """
+    lists = lists_of(ledger)
+    gone = 0
+    for run_id, kind in waiting_runs(ledger) if lists else ():
+        rows = unsent(ledger, run_id)
+        mailed = _mailed_rows(lists, ledger, run_id)
+        listed = lists.has(never.DOMAIN, never.domains(rows["domain"])) | rows["seq"].is_in(mailed.implode())
+        if kind is Kind.LOOKUP_PEOPLE:
+            tasks = rows.unique("task_no", maintain_order=True)
+            listed = listed | rows["task_no"].is_in(_listed_tasks(lists, tasks)["task_no"].implode())
+        if listed.any():
+            gone += withdraw(ledger, run_id, rows.filter(listed).select("batch_pk", "task_no"), WITHDRAWN)
+    return gone
 
 
 def narrow(ledger: Ledger, plan: Plan, kind: Kind, frame: pl.DataFrame) -> tuple[Plan, int]:
@@ -121,6 +155,15 @@ def narrow(ledger: Ledger, plan: Plan, kind: Kind, frame: pl.DataFrame) -> tuple
     seqs = plan.rows["seq"].filter(sent & listed)
     told = pl.DataFrame({"seq": seqs}).with_columns(pl.lit(REASON).alias("reason"))
     return take_out(plan, told, intake=Intake.SKIPPED, code=CODE, copies="inherit"), len(seqs)
+
+
+def _mailed_rows(lists: Lists, ledger: Ledger, run_id: str) -> pl.Series:
+    """Return the numbers of a run's rows that hold a listed email; none where its uploaded rows are gone."""
+    try:
+        frame = upload_rows(ledger, run_id).collect()
+    except LedgerError:
+        return pl.Series(dtype=pl.UInt32)
+    return frame["seq"].filter(_mailed(lists, frame))
 
 
 def lists_of(ledger: Ledger) -> Lists:
@@ -148,15 +191,20 @@ def _mailed(lists: Lists, frame: pl.DataFrame) -> pl.Series:
 
 def _asked_for(lists: Lists, plan: Plan) -> pl.Series:
     """Return which rows ask for a listed person, by LinkedIn profile or by name and company."""
-    people = plan.tasks.select(
+    listed = _listed_tasks(lists, plan.tasks)
+    leads = plan.links.join(listed, on=["task_no", "person_no"], how="semi")["seq"]
+    return plan.rows.select(pl.coalesce("duplicate_of", "seq").is_in(leads.implode())).to_series()
+
+
+def _listed_tasks(lists: Lists, tasks: pl.DataFrame) -> pl.DataFrame:
+    """Return task_no and person_no of the listed people that tasks (task_no, domain, request) ask for."""
+    people = tasks.select(
         "task_no", "domain", pl.col("request").str.json_decode(_PEOPLE).struct.field("people")
     ).explode("people")
     people = people.unnest("people").with_columns(
         person_no=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("task_no")
     )
-    listed = people.filter(listed_people(lists, people, "", people["domain"]))
-    leads = plan.links.join(listed, on=["task_no", "person_no"], how="semi")["seq"]
-    return plan.rows.select(pl.coalesce("duplicate_of", "seq").is_in(leads.implode())).to_series()
+    return people.filter(listed_people(lists, people, "", people["domain"])).select("task_no", "person_no")
 
 
 def listed_people(lists: Lists, people: pl.DataFrame, prefix: str, sites: pl.Series) -> pl.Series:

@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
+from reuse_kit import second_run
 from small_runs import opened, plan, sandbox_settings
 
+from openmart_lib.engine.clients import key_fingerprint
 from openmart_lib.ledger import BatchState, Hold, Ledger, Outcome, RunState, accounts
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.queries import accounts as account_list
 from openmart_lib.ledger.queries import run_info
 from openmart_lib.ledger.runs import cancel_run, pause_run
 from openmart_lib.report import Report, Standing, held_with, look, look_at_all, standing_of
+from openmart_lib.reuse import Choice
 from openmart_lib.settings import Secret, Settings
 
 NOW = 1_000_000.0
@@ -198,3 +202,27 @@ def hold(ledger: Ledger, reason: Hold, until: float | None = None) -> None:
     (account,) = account_list(ledger)
     with ledger.write() as connection:
         accounts.hold(connection, account.id, reason, now=ledger.now(), detail="", until=until)
+
+
+def test_a_run_that_only_waits_for_another_ones_answers_moves_as_that_one_does(
+    ledger: Ledger, settings: Settings
+) -> None:
+    """What it reuses is bought elsewhere: it has no batch of its own that could tell."""
+    sites = pl.DataFrame({"website": ["acme.com", "beta.com"]})
+    mine = key_fingerprint(ledger, settings)
+    first = second_run(ledger, sites, Choice.BUY, name="First list", key_fingerprint=mine)
+    second = second_run(ledger, sites, name="Second list", key_fingerprint=mine)
+    assert look(ledger, settings, second).standing is Standing.MOVING
+
+    pause_run(ledger, first)
+
+    report = look(ledger, settings, second)
+    assert (report.standing, report.waits_for) == (Standing.HELD, first)
+    assert f"openmart status {first}" in report.sentence()
+    assert "2 rows wait" in report.sentence()
+    assert {each.run.run_id: each.standing for each in look_at_all(ledger, settings)} == {
+        first: Standing.HELD,
+        second: Standing.HELD,
+    }
+    cancel_run(ledger, first)
+    assert look(ledger, settings, second).standing is Standing.FINAL

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from reuse_kit import OWNERS, WEBSITE, numbered
+from reuse_kit import OWNERS, WEBSITE, claim, numbered, second_run
 from sqlalchemy import select
 
 from openmart_lib import suppression
@@ -16,7 +17,7 @@ from openmart_lib.errors import InputError
 from openmart_lib.intake.files import read_upload, upload_from_frame
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.tasks import Plan, plan_tasks
-from openmart_lib.ledger import Ledger
+from openmart_lib.ledger import Ledger, queries, submissions
 from openmart_lib.ledger.schema import event, suppressed
 from openmart_lib.ledger.suppressing import never_lists, remove_list
 
@@ -207,3 +208,51 @@ def test_what_is_on_two_lists_stays_when_one_is_removed(ledger: Ledger) -> None:
 
     assert gone == 2 and [one.name for one in never_lists(ledger)] == ["second"]
     assert plan.rows["intake"].to_list() == ["skipped", "accepted"]
+
+
+def test_rows_that_wait_to_be_sent_are_withdrawn_and_the_others_of_their_batch_go(ledger: Ledger) -> None:
+    sites = pl.DataFrame({"website": ["acme.com", "beta.com", "gamma.com"]})
+    run_id = second_run(ledger, sites, tasks_per_batch=3)
+
+    told = never(ledger, "beta.com")
+
+    assert told.withdrawn == 1 and "1 row is cancelled that waited to be sent" in told.sentence()
+    candidate = submissions.next_candidate(ledger, 1)
+    assert candidate is not None
+    assert [one["domain"] for one in json.loads(candidate.body)] == ["acme.com", "gamma.com"]
+    rows = queries.row_states(ledger, run_id)
+    assert rows["outcome"].to_list() == ["pending", "cancelled", "pending"]
+    assert rows["outcome_reason"][1] == suppression.WITHDRAWN
+    assert queries.run_info(ledger, run_id).pending.waiting == 2
+
+
+def test_a_batch_of_listed_companies_only_is_cancelled_and_one_on_its_way_is_not(ledger: Ledger) -> None:
+    sites = pl.DataFrame({"website": ["acme.com", "beta.com", "gamma.com"]})
+    run_id = second_run(ledger, sites, tasks_per_batch=1)
+    sent = claim(ledger)
+
+    told = never(ledger, "acme.com", "ana@beta.com", "gamma.com")
+
+    assert told.withdrawn == 1
+    assert queries.row_states(ledger, run_id)["outcome"].to_list() == ["pending", "pending", "cancelled"]
+    submissions.accept(ledger, sent, "server-batch", None, poll_after=1.0)
+    assert queries.batches(ledger, run_id)["state"].to_list() == ["accepted", "planned", "cancelled"]
+
+
+def test_people_who_are_asked_for_together_are_withdrawn_together(ledger: Ledger) -> None:
+    people = pl.DataFrame(
+        {
+            "website": ["acme.com", "acme.com", "beta.com"],
+            "first": ["Ana", "Bo", "Cy"],
+            "last": ["Silva", "Roe", "Doe"],
+            "profile": [None, None, None],
+        },
+        schema_overrides={"profile": pl.String},
+    )
+    options = RunOptions(people_per_task=4)
+    run_id = second_run(ledger, people, kind=Kind.LOOKUP_PEOPLE, mapping=PEOPLE, options=options)
+
+    told = never(ledger, "Bo Roe, acme.com")
+
+    assert told.withdrawn == 2
+    assert queries.row_states(ledger, run_id)["outcome"].to_list() == ["cancelled", "cancelled", "pending"]

@@ -20,6 +20,7 @@ from openmart_lib.ledger.overview import RunInfo, run_info
 from openmart_lib.ledger.residue import backups_of
 from openmart_lib.results import export as results
 from openmart_lib.results.join import Shape
+from openmart_lib.results.withheld import withheld_words
 from openmart_lib.settings import load_settings
 
 
@@ -41,8 +42,10 @@ def export(
     style = one_of(csv, "--csv", "excel", "plain")
     with desk.open() as opened:
         chosen = opened.run(run_id)
-        chosen.export(out, shape=wanted, csv=style)
-    console.say(f"{out} is written.")
+        written = results.export_run(opened.ledger, chosen.id, out, shape=wanted, csv=style)
+    console.say(f"{out} is written: {counted(written.lines, 'line', 'lines')}.")
+    if written.withheld:
+        console.warn(withheld_words(written.withheld))
     return 0
 
 

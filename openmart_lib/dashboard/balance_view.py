@@ -32,17 +32,26 @@ def figure(balance: Balance | None, *, now: float) -> tuple[str, str]:
 def reconciled(run: RunInfo, books: Reconciliation) -> None:
     """Show the balance before and after a run; what its account's runs cannot explain is said apart."""
     said = readings(run, books)
+    if books.money.expected is not None and not run.made_elsewhere:
+        said = f"{estimated(books)} {said}".strip()
     if not said:
         return
     if books.beyond:
         widgets.message(
             "info",
             f"The balance fell by {words.count(books.beyond)} credits more than your runs can explain.",
-            f"{said} {books.verdict()}",
+            f"{said} {books.explanation()}",
             SHARED_LATE,
         )
         return
-    st.caption(widgets.escape(f"{said} {books.verdict()} {SHARED_LATE}", 1000))
+    verdict = books.verdict()
+    st.caption(widgets.escape(f"{said} {verdict} {SHARED_LATE}" if verdict else said, 1000))
+
+
+def estimated(books: Reconciliation) -> str:
+    """Return what was shown at Confirm: ``Estimate: about 396 credits expected, at most 660.``"""
+    expected, at_most = words.count(round(books.money.expected or 0.0)), words.count(books.money.at_most)
+    return f"Estimate: about {expected} credits expected, at most {at_most}."
 
 
 def readings(run: RunInfo, books: Reconciliation) -> str:

@@ -27,12 +27,17 @@ from openmart_lib.dashboard.results_prepared import (
 from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import queries
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.suppressing import NeverList, never_lists
 from openmart_lib.results import crm, join, since
 from openmart_lib.results.chain_file import BEST
 from openmart_lib.results.join import Shape
+from openmart_lib.results.withheld import withheld_rows, withheld_words, withhold
 
 TABS: Final[dict[Shape, str]] = {"rows": "Rows", "long": "Contacts", "companies": "Companies"}
 _ICON: Final = ":material/download:"
+_LEFT_OUT: Final = (
+    "What is on your never-contact list is left out; the workbook's summary says of how many rows."
+)
 
 __all__ = ["Shape", "best", "quick", "show"]
 
@@ -58,6 +63,7 @@ def show(
         if rows is not None and rows.is_empty():
             st.markdown("No row to take away.")
             return
+        _say_left_out(run, rows)
         presets = crm.presets_for(run.kind)
         tabs = st.tabs([*TABS.values(), *(["For import"] if presets else [])])
         for tab, shape in zip(tabs, TABS, strict=False):
@@ -72,7 +78,8 @@ def show(
 def quick(run: RunInfo) -> None:
     """Offer a finished run's default file: one line per uploaded row, as XLSX for Excel."""
     if run.row_count <= AT_ONCE:
-        _button("Download for Excel", Wanted(run, "rows", "xlsx", None, "", run.row_count), kind="quick")
+        told = _LEFT_OUT if never_lists(resources.ledger()) else ""
+        _button("Download for Excel", Wanted(run, "rows", "xlsx", None, "", run.row_count), told, "quick")
 
 
 def best(chain: Sequence[RunInfo], lines: int) -> None:
@@ -85,6 +92,8 @@ def best(chain: Sequence[RunInfo], lines: int) -> None:
     first = chain[0]
     with st.popover("Download the best", icon=_ICON, type="primary", key=f"download_best_{first.run_id}"):
         st.caption(f"One line per row of the first list, with the run that found it: {words.count(lines)}.")
+        if never_lists(resources.ledger()):
+            st.caption(_LEFT_OUT)
         for fmt, kind in FORMATS.items():
             if kind.ext != "xlsx" or lines <= EXCEL_LINES:
                 _button(kind.name, WantedBest(first, BEST, fmt, None, "", lines, tuple(chain)), kind.use)
@@ -111,6 +120,29 @@ def _new_rows(run_id: str, revision: int) -> pl.Series:
     ledger = resources.ledger()
     frame = join.results_lazy(ledger, run_id, "rows", contacts=False).select("row", "result").collect()
     return since.new_rows(ledger, run_id, frame)
+
+
+def _say_left_out(run: RunInfo, rows: pl.Series | None) -> None:
+    """Say before a file is taken of how many rows something is left out: on a never-contact list."""
+    ledger = resources.ledger()
+    lists = never_lists(ledger)
+    if not lists:
+        return
+    if run.found["records"] + run.row_count > AT_ONCE:
+        st.caption("What is on your never-contact list is left out; the finished file says of how many rows.")
+        return
+    gone = _left_out_rows(run.run_id, queries.revision(ledger), tuple(lists))
+    if rows is not None:
+        gone = gone.filter(gone.is_in(rows.cast(pl.Int64).implode()))
+    if gone.len():
+        st.caption(f":material/person_off: {widgets.escape(withheld_words(gone.len()))}")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing with your never-contact list…")
+def _left_out_rows(run_id: str, revision: int, lists: tuple[NeverList, ...]) -> pl.Series:
+    ledger = resources.ledger()
+    told = withhold(ledger, join.results(ledger, run_id, "long")).frame
+    return withheld_rows(told).cast(pl.Int64)
 
 
 def _formats(run: RunInfo, shape: Shape, rows: pl.Series | None, name: str, lines: int | None) -> None:
@@ -200,6 +232,8 @@ def _status(run: RunInfo) -> None:
         return
     st.link_button(f"Download {words.file_size(ready.size)}", ready.address, type="primary", icon=_ICON)
     st.caption(f"{widgets.escape(ready.name)}, ready for {routes.LIFETIME / 60:.0f} minutes.")
+    if ready.withheld:
+        st.caption(f":material/person_off: {widgets.escape(withheld_words(ready.withheld))}")
 
 
 @st.fragment(run_every=0.5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import polars as pl
@@ -18,6 +17,7 @@ from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import export
 from openmart_lib.results.chain_file import export_best
+from openmart_lib.results.export import ExportInfo
 from openmart_lib.results.join import Shape
 
 AT_ONCE: Final = 50_000  # lines a download button may build while somebody waits
@@ -110,11 +110,15 @@ class WantedBest(Wanted):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A prepared file's address, name and size in bytes."""
+    """A prepared file's address, name and size in bytes.
+
+    ``withheld``: uploaded rows of which something is left out, as it is on a never-contact list.
+    """
 
     address: str
     name: str
     size: int
+    withheld: int = 0
 
 
 def owner() -> str:
@@ -127,7 +131,7 @@ def _owner() -> str:
     return secrets.token_hex(8)
 
 
-def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | None = None) -> Path:
+def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | None = None) -> ExportInfo:
     """Write one file under a name nobody can guess; whoever asked removes it.
 
     Raises:
@@ -138,26 +142,29 @@ def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | N
     path = ledger.exports_dir / f"{run_id}-{secrets.token_hex(16)}.{wanted.ext}"
     if isinstance(wanted, WantedBest):
         ids, style = [run.run_id for run in wanted.chain], FORMATS[wanted.fmt].csv
-        export_best(ledger, ids, path, csv=style, progress=progress)
+        written = export_best(ledger, ids, path, csv=style, progress=progress)
     elif wanted.fmt in FORMATS:
         shape: Shape = wanted.shape  # type: ignore[assignment]  # checked by join.results
         style = FORMATS[wanted.fmt].csv
-        export.export_run(ledger, run_id, path, shape=shape, rows=wanted.rows, csv=style, progress=progress)
+        rows = wanted.rows
+        written = export.export_run(
+            ledger, run_id, path, shape=shape, rows=rows, csv=style, progress=progress
+        )
     else:
         apart = wanted.fmt == "apart"
-        export.export_preset(ledger, run_id, path, wanted.shape, apart=apart, rows=wanted.rows)
+        written = export.export_preset(ledger, run_id, path, wanted.shape, apart=apart, rows=wanted.rows)
     if erased_at(ledger, run_id) is not None:
         path.unlink(missing_ok=True)
         raise InputError(
             f"The personal data of run {run_id} was deleted, so there is nothing to take away. "
             "No row was lost by this, its receipt stays. Open the receipt."
         )
-    return path
+    return written
 
 
 def file_bytes(wanted: Wanted) -> bytes:
     """Build a small file; called by the click, not by every rerun, so nothing personal lies about."""
-    path = write_file(resources.ledger(), wanted)
+    path = write_file(resources.ledger(), wanted).path
     try:
         return path.read_bytes()
     finally:
@@ -184,9 +191,10 @@ def _work(wanted: Wanted, whose: str) -> Callable[[background.Progress], Ready]:
     ledger = resources.ledger()
 
     def work(progress: background.Progress) -> Ready:
-        path = write_file(ledger, wanted, progress)
-        size = path.stat().st_size
+        written = write_file(ledger, wanted, progress)
+        path, size = written.path, written.path.stat().st_size
         # Offered here and not by the page: a file that nobody comes back for is deleted in time too.
-        return Ready(routes.OFFERS.add(path, wanted.file_name, whose), wanted.file_name, size)
+        address = routes.OFFERS.add(path, wanted.file_name, whose)
+        return Ready(address, wanted.file_name, size, written.withheld)
 
     return work

@@ -116,15 +116,14 @@ def _credits(run: RunInfo, books: Reconciliation, prices: Prices) -> list[Figure
     note = "What was found times its price: an estimate. Openmart's own bill counts."
     if cash.limit is not None and cash.limit < run.worst_credits:
         note += f" Without your limit it could cost {words.count(run.worst_credits)}."
-    most = f"at most {words.count(run.worst_credits if cash.limit is None else cash.limit)}"
-    planned = f"of {most}" if cash.expected is None else f"expected {words.count(cash.expected)}, {most}"
+    at_most = f"of at most {words.count(run.worst_credits if cash.limit is None else cash.limit)}"
     sofar = f"about {words.count(cash.spent if cash.counted else spent(run, prices))}"
     if not books.in_doubt:
-        return [Figure("Credits so far", sofar, planned, note)]
+        return [Figure("Credits so far", sofar, at_most, note)]
     doubt = "May have been charged too: the worst case of what was sent and has no answer."
     return [
-        Figure("Credits so far", f"{sofar} sure", planned, note),
-        Figure("Credits in doubt", f"up to {words.count(books.in_doubt)}", "may have been charged", doubt),
+        Figure("Credits for sure", sofar, at_most, note),
+        Figure("Credits in doubt", f"up to {words.count(books.in_doubt)}", "may be charged", doubt),
     ]
 
 

@@ -121,6 +121,7 @@ class Dispatcher:
         while (self.in_flight or not self._ended.is_set()) and time.monotonic() < end:
             self._on_step()
             time.sleep(0.02)
+        self._do(self._balances.finish)
         self._abandoning.set()
         return self.in_flight
 
@@ -191,7 +192,9 @@ class Dispatcher:
                 slots=self._submit_slots,
             )
             if claim is None:
-                pause_what_waits(self._ledger, self._account_id)
+                unreadable = self._balances.unreadable
+                if pause_what_waits(self._ledger, self._account_id, unreadable=unreadable):
+                    self._balances.wait_anew()
                 return
             self._hand_over(claim)
 
@@ -355,8 +358,7 @@ class Dispatcher:
 
     def _probe(self) -> None:
         try:
-            balance = self._read(lambda client: client.credit_balance(), probe=True)
-            self._balances.note(balance, balances.UNKNOWN)
+            self._balances.read(balances.UNKNOWN, probe=True)
         except OpenmartError as error:
             log.info("Openmart does not answer yet (%s)", type(error).__name__)
         except Exception:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     UnaryExpression,
     case,
     exists,
@@ -57,20 +58,33 @@ class Balance:
 
 @in_plain_words
 def note_balance(
-    ledger: Ledger, account_id: int, credits: float | None, why: str, *, at: float | None = None
+    ledger: Ledger,
+    account_id: int,
+    credits: float | None,
+    why: str,
+    *,
+    at: float | None = None,
+    spent: float | None = None,
 ) -> None:
     """Store what the account's balance was; ``credits`` None: not metered.
 
     Args:
         why: What it was read for: one of this module's words.
         at: When the question was sent (UTC seconds); default: now.
+        spent: What ``spent_so_far`` gave then; default: what it gives now. What came in between may be no
+            part of the balance, and a reserve must count it.
     """
     moment = ledger.now() if at is None else at
-    spent = select(func.coalesce(func.sum(run.c.credits_spent), 0.0)).where(run.c.account_id == account_id)
     values: dict[str, Any] = {"account_id": account_id, "at": moment, "credits": credits, "why": why}
-    values["credits_spent"] = spent.scalar_subquery()
+    values["credits_spent"] = _spent(account_id).scalar_subquery() if spent is None else spent
     with ledger.write() as connection:
         connection.execute(insert(balance).values(values))
+
+
+def spent_so_far(ledger: Ledger, account_id: int) -> float:
+    """Return what the account's runs have spent in all, in credits, as far as their answers are here."""
+    with ledger.read() as connection:
+        return float(connection.execute(_spent(account_id)).scalar_one())
 
 
 @in_plain_words
@@ -99,8 +113,10 @@ def reading_due(ledger: Ledger, account_id: int, *, every: float) -> str | None:
 
     After a hold began, after a run was paused, and after results came in: these at once when nothing is with
     Openmart any more, else ``every`` so many seconds. Before a submission is not decided here: whoever
-    claims a batch knows it.
+    claims a batch knows it. What happened later than it is now, by a clock that was set back, is no reason:
+    it would be one again and again.
     """
+    now = ledger.now()
     with ledger.read() as connection:
         newest = _first(connection, account_id, balance.c.at.desc())
         read_at = newest.at if newest else 0.0
@@ -112,22 +128,27 @@ def reading_due(ledger: Ledger, account_id: int, *, every: float) -> str | None:
         if held.hold is not None and held.held_at > read_at:
             return _READ_AT[Hold(held.hold)]
         paused = select(func.max(run.c.paused_at)).where(run.c.account_id == account_id)
-        if (connection.execute(paused).scalar() or 0.0) > read_at:
+        if read_at < (connection.execute(paused.where(run.c.paused_at <= now)).scalar() or 0.0):
             return PAUSE
         going = select(batch.c.id).where(batch.c.account_id == account_id, batch.c.state.in_(_WITH_OPENMART))
         moving = connection.execute(going.limit(1)).first() is not None
-        if moving and 0 <= ledger.now() - read_at < every:
+        if moving and 0 <= now - read_at < every:
             return None
-        latest = select(func.max(_ENDED)).where(batch.c.account_id == account_id)
+        latest = select(func.max(_ENDED)).where(batch.c.account_id == account_id, now >= _ENDED)
         ended_at = connection.execute(latest).scalar() or 0.0
     return END if ended_at > read_at else None
 
 
 def planned_since(ledger: Ledger, account_id: int, at: float) -> bool:
-    """Return whether a run of the account was confirmed at this moment (UTC seconds) or after it."""
-    newest = select(func.max(run.c.planned_at)).where(run.c.account_id == account_id)
+    """Return whether a run of the account was confirmed between this moment (UTC seconds) and now."""
+    till_now = run.c.planned_at <= ledger.now()
+    newest = select(func.max(run.c.planned_at)).where(run.c.account_id == account_id, till_now)
     with ledger.read() as connection:
         return (connection.execute(newest).scalar() or 0.0) >= at
+
+
+def _spent(account_id: int) -> Select[Any]:
+    return select(func.coalesce(func.sum(run.c.credits_spent), 0.0)).where(run.c.account_id == account_id)
 
 
 def _first(

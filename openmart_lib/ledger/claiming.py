@@ -59,7 +59,7 @@ def _next_run() -> Select[Any]:
 # Built once: the dispatcher asks whenever a slot is free.
 NEXT_RUN: Final = _next_run()
 _DUE: Final = (
-    select(batch.c.id, batch.c.batch_no, batch.c.search_of)
+    select(batch.c.id, batch.c.batch_no, batch.c.search_of, batch.c.task_count)
     .join(run, run.c.id == batch.c.run_id)
     .where(
         batch.c.run_id == bindparam("b_run"),
@@ -103,10 +103,11 @@ def _claim() -> ReturningUpdate[Any]:
         .where(
             batch.c.id == bindparam("b_pk"),
             batch.c.state == BatchState.PLANNED,
+            batch.c.task_count == bindparam("b_tasks", type_=Integer),  # it was divided after it was chosen
             _is_due(now),
             allowed,
             in_flight < free_slots,
-            limits.keeps_reserve(my_account),
+            limits.keeps_reserve(my_account, batch.c.worst_credits),
         )
         .values(
             state=BatchState.SENDING,

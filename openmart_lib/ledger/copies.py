@@ -17,7 +17,7 @@ from openmart_lib.ledger.journal import FILE_NAME, read_journal
 from openmart_lib.ledger.ledger import Ledger
 from openmart_lib.ledger.schema import batch, row_task, run, task
 from openmart_lib.ledger.spending import worst_of
-from openmart_lib.ledger.states import MAYBE_CREATED, BatchState, Outcome
+from openmart_lib.ledger.states import MAYBE_CREATED, BatchState, Outcome, Pause
 
 
 def open_tasks(connection: Connection, pk: int) -> list[Any]:
@@ -62,6 +62,9 @@ def copy_batch(
     connection.execute(update(batch).where(batch.c.id == pk).values(open_rows=len(seqs)))
     grown = run.c.task_count + len(tasks)
     connection.execute(update(run).where(run.c.id == old.run_id).values(task_count=grown))
+    # Its pilot is not over any more: what is sent again for it need not wait for another word.
+    over = (run.c.id == old.run_id) & run.c.pause_reason.startswith(Pause.PILOT_OVER)
+    connection.execute(update(run).where(over).values(paused_at=None, pause_reason=None))
     return pk, seqs
 
 

@@ -1,7 +1,8 @@
 """Covering: when the credits run short, the first rows that the balance still pays for are sent alone.
 
-Counted with the worst case of each row, so that the account is not turned away a second time. The batch in
-which the balance ends is divided: its first tasks stay, the others become a batch that waits.
+Counted with the worst case of each row, so that the account is not turned away a second time, and never
+beyond the run's own limit. The batch in which the balance ends is divided: its first tasks stay, the others
+become a batch that waits.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import copies
+from openmart_lib.ledger.dividing import divide, rows_of
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.runs import resume_run, run_pk
-from openmart_lib.ledger.schema import account, balance, batch, row_task, run, task
+from openmart_lib.ledger.schema import account, balance, batch, run
 from openmart_lib.ledger.states import BatchState
 from openmart_lib.ledger.tariff import CENT, Tariff
 
@@ -35,7 +37,7 @@ class Covered:
 
 @in_plain_words
 def covered(ledger: Ledger, run_id: str) -> Covered | None:
-    """Return the first unsent rows that the balance covers in the worst case.
+    """Return the first unsent rows that the balance covers in the worst case, within the run's limit.
 
     None where nothing can be said: the balance is not known or not metered, or the run counts no credits.
 
@@ -62,11 +64,12 @@ def send_covered(ledger: Ledger, run_id: str) -> Covered:
         found = _look(connection, pk)
         if found is None or not found.rows:
             raise LedgerError(
-                "The balance that was read last covers no row of this run. Nothing was sent. "
-                "Ask for the balance again after credits were added, then resume."
+                "What the balance that was read last and the run's limit allow covers no row of this run. "
+                "Nothing was sent. Ask for the balance again after credits were added, or raise the limit, "
+                "then resume."
             )
         if found.divided is not None:
-            _divide(ledger, connection, found.divided, found.kept)
+            divide(ledger, connection, found.divided, found.kept)
         one = connection.execute(select(run).where(run.c.id == pk)).one()
         limit = one.credits_spent + one.credits_out + found.credits
         connection.execute(update(run).where(run.c.id == pk).values(spend_at_most=limit))
@@ -91,7 +94,9 @@ def _look(connection: Connection, pk: int) -> _Found | None:
     left = _balance(connection, one.account_id)
     if tariff is None or left is None:
         return None
-    room = left - _out(connection, one.account_id)
+    room = left - _gone(connection, one.account_id)
+    if one.spend_at_most is not None:
+        room = min(room, one.spend_at_most - one.credits_spent - one.credits_out)
     rows, credits = 0, 0.0
     planned = (batch.c.run_id == pk) & (batch.c.state == BatchState.PLANNED)
     for each in connection.execute(select(batch).where(planned).order_by(batch.c.id)):
@@ -99,7 +104,7 @@ def _look(connection: Connection, pk: int) -> _Found | None:
             rows, credits = rows + each.open_rows, credits + each.worst_credits
             continue
         kept, cost = _first_tasks(connection, each, tariff, room - credits)
-        rows += _rows_of(connection, pk, kept)
+        rows += rows_of(connection, pk, kept)
         return _Found(rows, credits + cost, left, each if kept else None, kept)
     return _Found(rows, credits, left, None, ())
 
@@ -114,11 +119,21 @@ def _balance(connection: Connection, account_id: int) -> float | None:
     return float(credits) - float(reserve)
 
 
-def _out(connection: Connection, account_id: int) -> float:
-    """Return what may still be charged for what is with Openmart; what nobody knows of is no part of it."""
-    going = batch.c.state.in_([BatchState.SENDING, BatchState.ACCEPTED])
-    query = select(func.coalesce(func.sum(batch.c.worst_credits), 0.0))
-    return float(connection.execute(query.where(batch.c.account_id == account_id, going)).scalar_one())
+def _gone(connection: Connection, account_id: int) -> float:
+    """Return what was charged since the balance was read, and what may still be for what is with Openmart.
+
+    What nobody knows of is a part of it only where the team keeps a reserve: there every claim counts it.
+    """
+    then = select(balance.c.credits_spent).where(balance.c.account_id == account_id)
+    spent_then = connection.execute(then.order_by(balance.c.at.desc()).limit(1)).scalar() or 0.0
+    sums = select(func.sum(run.c.credits_spent), func.sum(run.c.credits_out))
+    spent, out = connection.execute(sums.where(run.c.account_id == account_id)).one()
+    reserve = connection.execute(select(account.c.reserve).where(account.c.id == account_id)).scalar_one()
+    if reserve <= 0:
+        going = batch.c.state.in_([BatchState.SENDING, BatchState.ACCEPTED])
+        worst = select(func.sum(batch.c.worst_credits)).where(batch.c.account_id == account_id, going)
+        out = connection.execute(worst).scalar()
+    return max(0.0, (spent or 0.0) - spent_then) + (out or 0.0)
 
 
 def _first_tasks(connection: Connection, row: Any, tariff: Tariff, room: float) -> tuple[list[int], float]:
@@ -131,41 +146,6 @@ def _first_tasks(connection: Connection, row: Any, tariff: Tariff, room: float) 
         kept.append(each.task_no)
         cost += worst
     return kept, cost
-
-
-def _divide(ledger: Ledger, connection: Connection, row: Any, kept: Sequence[int]) -> None:
-    """Leave these tasks in a PLANNED batch and move the others to a new one, under their own numbers."""
-    batch_no, _ = copies.free_numbers(ledger, connection, row.run_id)
-    same = ("run_id", "account_id", "environment", "kind", "state", "resend_of", "search_of")
-    moved = [each for each in copies.open_tasks(connection, row.id) if each.task_no not in set(kept)]
-    tariff = Tariff.from_estimate(
-        connection.execute(select(run.c.estimate).where(run.c.id == row.run_id)).scalar()
-    )
-    worst = sum(tariff.at_most(msgspec.json.decode(each.request)) for each in moved) if tariff else 0.0
-    numbers = [each.task_no for each in moved]
-    rows = _rows_of(connection, row.run_id, numbers)
-    values = {name: getattr(row, name) for name in same} | {"batch_no": batch_no, "worst_credits": worst}
-    values |= {"task_count": len(moved), "open_tasks": len(moved), "open_rows": rows}
-    key = connection.execute(insert(batch).values(values)).inserted_primary_key
-    assert key is not None
-    mine = (task.c.run_id == row.run_id) & task.c.task_no.in_(numbers)
-    connection.execute(update(task).where(mine).values(batch_pk=key[0]))
-    connection.execute(
-        update(batch)
-        .where(batch.c.id == row.id)
-        .values(
-            task_count=row.task_count - len(moved),
-            open_tasks=row.open_tasks - len(moved),
-            open_rows=row.open_rows - rows,
-            worst_credits=row.worst_credits - worst,
-        )
-    )
-    append_event(connection, ledger.now(), "batch_divided", run=row.run_id, batch=row.id, rest=key[0])
-
-
-def _rows_of(connection: Connection, run_id: int, task_numbers: Sequence[int]) -> int:
-    mine = (row_task.c.run_id == run_id) & row_task.c.task_no.in_(list(task_numbers))
-    return int(connection.execute(select(func.count()).where(mine)).scalar_one())
 
 
 def _pause_others(ledger: Ledger, connection: Connection, one: Any) -> None:

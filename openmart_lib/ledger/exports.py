@@ -25,7 +25,10 @@ _KEPT: Final = 50  # runs; a million rows are up to 0.5 MB each
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A file that was taken: when (UTC seconds), what kind, how many lines for how many uploaded rows."""
+    """A file that was taken: when (UTC seconds), what kind, how many lines for how many uploaded rows.
+
+    ``withheld``: uploaded rows of which something was left out, as it was on a never-contact list.
+    """
 
     at: float
     sha256: str
@@ -34,17 +37,28 @@ class Taken:
     lines: int
     rows: int
     partial: bool
+    withheld: int = 0
 
 
 @in_plain_words
 def note_export(
-    ledger: Ledger, run_id: str, *, sha256: str, kind: str, shape: str, lines: int, rows: int, partial: bool
+    ledger: Ledger,
+    run_id: str,
+    *,
+    sha256: str,
+    kind: str,
+    shape: str,
+    lines: int,
+    rows: int,
+    partial: bool,
+    withheld: int = 0,
 ) -> None:
     """Note in the event log that a file was taken.
 
     Args:
         kind: Ending or preset: "csv", "xlsx", "hubspot".
         partial: Whether rows were still pending.
+        withheld: Uploaded rows of which something was left out, as it was on a never-contact list.
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -62,6 +76,7 @@ def note_export(
             lines=lines,
             uploaded_rows=rows,  # not the event's own ``rows``: that counts rows that became final
             partial=partial,
+            withheld=withheld,
         )
 
 
@@ -106,4 +121,5 @@ def _taken(at: float, detail: dict[str, Any]) -> Taken:
         detail["lines"],
         detail["uploaded_rows"],
         detail["partial"],
+        detail.get("withheld", 0),  # not noted before there were such lists
     )

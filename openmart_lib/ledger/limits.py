@@ -6,9 +6,12 @@ however many submissions are in flight and whatever comes back.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 
 from openmart_lib.errors import LedgerError
+from openmart_lib.ledger import pilots
 from openmart_lib.ledger.accounts import ensure_account
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.runs import run_pk
@@ -23,23 +26,26 @@ def fits(worst_credits: ColumnElement[float]) -> ColumnElement[bool]:
     return or_(run.c.spend_at_most.is_(None), most <= run.c.spend_at_most + CENT)
 
 
-def next_fits() -> ColumnElement[bool]:
-    """Whether a run's next batch stays within its limit: the oldest, and the newest part of a search.
+def next_worst() -> ColumnElement[Any]:
+    """The worst case of a run's next batch: the oldest that may go, or the newest part of a search.
 
-    Strictly in order: no smaller batch goes ahead of one that does not fit.
+    The larger of the two, NULL when none may go. Strictly in order: no smaller batch goes ahead of one that
+    does not fit.
     """
-    planned = (batch.c.run_id == run.c.id) & (batch.c.state == BatchState.PLANNED)
+    planned = (batch.c.run_id == run.c.id) & (batch.c.state == BatchState.PLANNED) & pilots.may_go()
     oldest = select(batch.c.worst_credits).where(planned).order_by(batch.c.id).limit(1)
     part = case((batch.c.search_of.is_(None), 0.0), else_=batch.c.worst_credits)
     newest = select(part).where(planned).order_by(batch.c.id.desc()).limit(1)
-    most = func.max(  # of two values; NULL when nothing is planned
-        oldest.correlate(run).scalar_subquery(), newest.correlate(run).scalar_subquery()
-    )
-    return or_(run.c.spend_at_most.is_(None), fits(func.coalesce(most, 0.0)))
+    return func.max(oldest.correlate(run).scalar_subquery(), newest.correlate(run).scalar_subquery())
 
 
-def keeps_reserve(account_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether the last balance, less all that may have gone since, leaves the reserve after this batch.
+def next_fits() -> ColumnElement[bool]:
+    """Whether a run's next batch stays within its limit."""
+    return or_(run.c.spend_at_most.is_(None), fits(func.coalesce(next_worst(), 0.0)))
+
+
+def keeps_reserve(account_id: ColumnElement[int], worst_credits: ColumnElement[float]) -> ColumnElement[bool]:
+    """Whether the last balance, less all that may have gone since, leaves the reserve after such a batch.
 
     A balance that is not metered keeps no reserve; one that was never read keeps everything.
     """
@@ -50,7 +56,7 @@ def keeps_reserve(account_id: ColumnElement[int]) -> ColumnElement[bool]:
     spent = select(func.coalesce(func.sum(mine.c.credits_spent), 0.0)).where(mine.c.account_id == account_id)
     out = select(func.coalesce(func.sum(mine.c.credits_out), 0.0)).where(mine.c.account_id == account_id)
     since = func.max(0.0, spent.scalar_subquery() - spent_then.scalar_subquery())
-    left = last.scalar_subquery() - since - out.scalar_subquery() - batch.c.worst_credits
+    left = last.scalar_subquery() - since - out.scalar_subquery() - worst_credits
     kept = select(account.c.reserve).where(account.c.id == account_id).scalar_subquery()
     known = exists(select(balance.c.id).where(newest))
     return or_(kept <= 0, and_(known, or_(last.scalar_subquery().is_(None), left >= kept - CENT)))

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, select
 
+from openmart_lib.ledger import limits
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import account, batch, run
 from openmart_lib.ledger.states import BatchState
+from openmart_lib.ledger.tariff import CENT
 
 _NAMES: Final = ("public_id", "worst_credits", "spend_at_most", "credits_out", "credits_spent", "estimate")
 
@@ -26,7 +28,7 @@ class Money:
         out: The worst case of what may be at Openmart without an answer.
         spent: What came back.
         waiting: The worst case of what is not sent.
-        next_batch: The worst case of the batch that is sent next; None: nothing is left to send.
+        next_batch: The worst case of the batch that is sent next; None: nothing may be sent now.
         reserve: What its account keeps for the team; 0: nothing.
         pilot_waits: Whether it has a pilot and nobody has decided about the rest.
         counted: Whether ``out`` and ``spent`` are counted for this run.
@@ -52,7 +54,7 @@ class Money:
     @property
     def full(self) -> bool:
         """Whether the next batch could take the run over its limit."""
-        return self.room is not None and self.next_batch is not None and self.next_batch > self.room
+        return self.room is not None and self.next_batch is not None and self.next_batch > self.room + CENT
 
     def as_json(self) -> dict[str, Any]:
         """Return the part ``credits`` of a run's report."""
@@ -86,12 +88,11 @@ def moneys(ledger: Ledger) -> dict[str, Money]:
 
 def _query() -> Select[Any]:
     planned = (batch.c.run_id == run.c.id) & (batch.c.state == BatchState.PLANNED)
-    oldest = select(batch.c.worst_credits).where(planned).order_by(batch.c.id).limit(1).correlate(run)
     rest = select(func.coalesce(func.sum(batch.c.worst_credits), 0.0)).where(planned).correlate(run)
     undecided = run.c.pilot_batches.is_not(None) & run.c.pilot_decided_at.is_(None)
     return select(
         *(run.c[name] for name in _NAMES),
-        oldest.scalar_subquery().label("next_batch"),
+        limits.next_worst().label("next_batch"),
         rest.scalar_subquery().label("waiting"),
         func.coalesce(undecided & run.c.cancelled_at.is_(None), False).label("pilot_waits"),
         account.c.reserve,

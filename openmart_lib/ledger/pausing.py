@@ -1,8 +1,9 @@
 """Pausing: a run that can only wait for a person is paused, with the reason.
 
 Its limit or the team's reserve leaves no room for the next batch and nothing that is out can make room any
-more, or its pilot is over. A batch is never held back here: the claim does that, exactly. This only tells,
-so it may come late, and a run that nothing was said about waits all the same.
+more, the balance that a reserve is counted from cannot be read, or its pilot is over. A batch is never held
+back here: the claim does that, exactly. This only tells, so it may come late, and a run that nothing was said
+about waits all the same.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     not_,
     or_,
     select,
@@ -32,6 +34,14 @@ FRESH: Final = 120.0  # seconds; a run is paused for the reserve on a balance th
 _WITH_OPENMART: Final = (BatchState.SENDING, BatchState.ACCEPTED)
 _ACCOUNT: Final = bindparam("b_account", type_=Integer)
 _OF_RUN: Final = batch.c.run_id == run.c.id
+_STILL: Final = 1200.0  # seconds; a batch that stood still for so long will make no room by itself
+_ACCOUNT_MOVING: Final = exists(
+    select(batch.c.id).where(
+        batch.c.account_id == _ACCOUNT,
+        batch.c.state.in_(_WITH_OPENMART),
+        func.coalesce(batch.c.asked_at - batch.c.changed_at, 0.0) <= _STILL,
+    )
+)
 _MOVING: Final = exists(select(batch.c.id).where(_OF_RUN, batch.c.state.in_(_WITH_OPENMART)))
 _PLANNED: Final = exists(select(batch.c.id).where(_OF_RUN, batch.c.state == BatchState.PLANNED))
 _ALLOWED: Final = exists(
@@ -40,10 +50,9 @@ _ALLOWED: Final = exists(
 
 
 def _reserve_kept() -> ColumnElement[bool]:
-    """Whether the oldest batch to be sent leaves the reserve."""
-    oldest = select(batch.c.id).where(_OF_RUN, batch.c.state == BatchState.PLANNED).order_by(batch.c.id)
-    first = oldest.limit(1).correlate(run).scalar_subquery()
-    return exists(select(batch.c.id).where(batch.c.id == first, limits.keeps_reserve(_ACCOUNT)))
+    """Whether the next batch leaves the reserve, or what is out for any run may still make room for it."""
+    worst = func.coalesce(limits.next_worst(), 0.0)
+    return or_(_ACCOUNT_MOVING, limits.keeps_reserve(_ACCOUNT, worst))
 
 
 def _waiting() -> Select[Any]:
@@ -76,14 +85,20 @@ _WAITING: Final = _waiting()
 _FACTS: Final = _facts()
 
 
-def pause_what_waits(ledger: Ledger, account_id: int) -> int:
-    """Pause the account's runs that only a person can move on; return how many. Cheap when there is none."""
+def pause_what_waits(ledger: Ledger, account_id: int, *, unreadable: bool = False) -> int:
+    """Pause the account's runs that only a person can move on; return how many. Cheap when there is none.
+
+    Args:
+        unreadable: The balance was asked for again and again and could not be read.
+    """
     with ledger.read() as connection:
         waiting = connection.execute(_WAITING, {"b_account": account_id}).all()
+        about = account_id, ledger.now(), unreadable
+        waiting = [one for one in waiting if _reason(connection, one.id, *about) is not None]
     paused = 0
     for one in waiting:
         with ledger.write() as connection:
-            reason = _reason(connection, one.id, account_id, ledger.now())
+            reason = _reason(connection, one.id, *about)  # it may have changed meanwhile
             if reason is not None:
                 values = {"paused_at": ledger.now(), "pause_reason": reason}
                 connection.execute(update(run).where(run.c.id == one.id).values(values))
@@ -92,7 +107,7 @@ def pause_what_waits(ledger: Ledger, account_id: int) -> int:
     return paused
 
 
-def _reason(connection: Connection, pk: int, account_id: int, now: float) -> str | None:
+def _reason(connection: Connection, pk: int, account_id: int, now: float, unreadable: bool) -> str | None:
     """Return why a run can only wait, None when it can go on after all."""
     seen = connection.execute(_FACTS, {"b_run": pk, "b_account": account_id}).first()
     if seen is None:
@@ -107,6 +122,8 @@ def _reason(connection: Connection, pk: int, account_id: int, now: float) -> str
         return f"{Pause.LIMIT}: the next batch could take it over {seen.spend_at_most:,.10g} credits"
     if not seen.kept and _is_fresh(connection, account_id, now):
         return f"{Pause.RESERVE}: the next batch could take the balance below it"
+    if not seen.kept and unreadable:
+        return f"{Pause.RESERVE}, as far as is known: the balance cannot be read"
     return None
 
 

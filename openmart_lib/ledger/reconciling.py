@@ -7,6 +7,7 @@ that went elsewhere.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +26,15 @@ SHARED: Final = "Your team shares this balance; charges can land late."
 STILL_CHARGED: Final = 86_400.0  # seconds; a batch that nobody heard of for so long is not charged any more
 _CREATED: Final = and_(batch.c.state.in_(MAYBE_CREATED), batch.c.nothing_created.is_(False))
 _OURS: Final = batch.c.made_elsewhere.is_(False)
-_OPEN_SHARE: Final = batch.c.open_tasks * 1.0 / run.c.task_count * run.c.worst_credits
+_FIRST: Final = batch.alias("first")
+# Tasks as they were confirmed: those of a batch sent again, or of a search, are further tasks of the run.
+_FIRST_TASKS: Final = (
+    select(func.sum(_FIRST.c.task_count))
+    .where(_FIRST.c.run_id == run.c.id, _FIRST.c.resend_of.is_(None), _FIRST.c.search_of.is_(None))
+    .correlate(run)
+    .scalar_subquery()
+)
+_OPEN_SHARE: Final = run.c.worst_credits * batch.c.open_tasks / _FIRST_TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,8 @@ class Reconciliation:
         money: What was expected and what came back, by the prices of the run's Confirm.
         in_doubt: The worst case of what may have been charged and nobody waits for any more.
         before: The last balance read before the first submission.
-        after: The first one read after the run ended; while it has not ended, the newest since it began.
+        after: The first one read after the run ended; while it goes on or a batch waits for a decision, the
+            newest since it began.
         ended: Whether ``after`` was read after the run ended.
         at_most: What all runs of the account could have cost between the two readings.
         other_runs: Runs among them besides this one.
@@ -77,16 +87,17 @@ class Reconciliation:
             return "It was not read before the first submission, so nothing can be compared."
         if self.difference is None:
             return "It was not read since the first submission, so nothing can be compared yet."
-        ours = "this run and your others" if self.other_runs else "this run"
         if self.difference < -CENT:
-            return f"Credits came in between, so the difference does not tell what {ours} cost."
+            return "Credits came in between, so the difference does not tell what was spent."
         if self.beyond:
-            return (
-                f"That is more than your runs can explain: {self.beyond:,.0f} credits. By price list {ours} "
-                f"can have cost at most {self.at_most:,.0f} in that time; your team may have spent the rest, "
-                "or an earlier charge landed late."
-            )
-        return f"By price list {ours} can have cost up to {self.at_most:,.0f} in that time, so it adds up."
+            return f"More than your runs can explain: {self.beyond:,.0f} credits. {self.explanation()}"
+        return f"{self.explanation()}, so it adds up."
+
+    def explanation(self) -> str:
+        """Say what of the difference the runs of this account can explain."""
+        ours = "this run and your others" if self.other_runs else "this run"
+        could = f"By price list {ours} can have cost up to {self.at_most:,.0f} in that time"
+        return f"{could}; your team may have spent the rest." if self.beyond else could
 
     def as_json(self) -> dict[str, Any]:
         """Return its figures as JSON types, without the readings."""
@@ -118,7 +129,9 @@ def reconcile(ledger: Ledger, info: RunInfo) -> Reconciliation:
     if begun_at is None:  # nothing of it left this computer
         return Reconciliation(cash, in_doubt)
     before = balance_before(ledger, info.account_id, begun_at)
-    after = balance_after(ledger, info.account_id, info.finished_at) if info.finished_at else None
+    # A batch in doubt may still be charged, so the run's end is not yet known to be the end of its cost.
+    ended_at = None if info.batches[BatchState.UNKNOWN] else info.finished_at
+    after = None if ended_at is None else balance_after(ledger, info.account_id, ended_at)
     ended = after is not None
     newest = newest_balance(ledger, info.account_id)
     if after is None and newest is not None and newest.at > begun_at:
@@ -146,8 +159,8 @@ def _costs_between(connection: Connection, account_id: int, start: float, end: f
         or_(batch.c.state == BatchState.ACCEPTED, batch.c.sent_at > start - STILL_CHARGED),
     )
     query = (
-        select(run.c.id, run.c.worst_credits, run.c.task_count, run.c.estimate)
-        .add_columns(func.sum(batch.c.task_count).label("tasks"))
+        select(run.c.id, run.c.worst_credits, run.c.estimate, run.c.options)
+        .add_columns(_FIRST_TASKS.label("first_tasks"), func.sum(batch.c.task_count).label("tasks"))
         .join(run, run.c.id == batch.c.run_id)
         .where(batch.c.account_id == account_id, _CREATED, _OURS)
         .where(batch.c.sent_at <= end, or_(batch.c.collected_at > start, unheard))
@@ -157,8 +170,9 @@ def _costs_between(connection: Connection, account_id: int, start: float, end: f
 
 
 def _cost(row: Any) -> float:
-    """Return what these tasks of a run could cost: their share, or all of it where tasks are not alike."""
-    share = row.tasks / max(1, row.task_count)
+    """Return what these tasks of a run could cost; without prices of its own, its share of what was shown."""
     tariff = Tariff.from_estimate(row.estimate)
-    alike = tariff is None or abs(tariff.each * row.task_count - row.worst_credits) < CENT
-    return float(row.worst_credits * (share if alike else max(1.0, share)))
+    if tariff is None:
+        return float(row.worst_credits * row.tasks / max(1, row.first_tasks))
+    people = json.loads(row.options).get("people_per_task", 1) if tariff.per_person else 1
+    return float(tariff.each * people * row.tasks)

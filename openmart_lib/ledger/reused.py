@@ -10,7 +10,8 @@ from sqlalchemy import column, func, select, text
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.row_reads import read_frame
 from openmart_lib.ledger.runs import run_pk
-from openmart_lib.ledger.schema import event, reused_row, run
+from openmart_lib.ledger.schema import event, reused_row, run, uploaded_row
+from openmart_lib.ledger.states import Outcome
 
 SOURCE_SCHEMA: Final[dict[str, Any]] = {
     "seq": pl.UInt32,
@@ -52,6 +53,22 @@ def reused_from(ledger: Ledger, run_id: str) -> dict[str, float | None]:
         gone = select(func.min(event.c.at)).where(event.c.run_id == run.c.id, event.c.kind == "run_erased")
         found = select(run.c.public_id, gone.scalar_subquery()).where(run.c.id.in_(sources))
         return {public_id: at for public_id, at in connection.execute(found.order_by(run.c.id))}  # noqa: C416 - a Row is no pair for mypy
+
+
+@in_plain_words
+def waited_for(ledger: Ledger, run_id: str) -> list[str]:
+    """Return the runs (public ids) whose answers the pending reused rows of a run wait for, oldest first.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+    """
+    row = (uploaded_row.c.run_id == reused_row.c.run_id) & (uploaded_row.c.seq == reused_row.c.seq)
+    with ledger.read() as connection:
+        mine = reused_row.c.run_id == run_pk(connection, run_id)
+        waits = select(reused_row.c.source_run_id).join(uploaded_row, row)
+        waits = waits.where(mine, uploaded_row.c.outcome == Outcome.PENDING).distinct()
+        found = select(run.c.public_id).where(run.c.id.in_(waits)).order_by(run.c.id)
+        return list(connection.execute(found).scalars())
 
 
 @in_plain_words

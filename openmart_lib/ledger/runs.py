@@ -13,7 +13,7 @@ from openmart_lib.ledger.accounts import ensure_account, resume_account
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.moves import RUN_CANCELLED, cancel
 from openmart_lib.ledger.planning import NewRun, find_or_insert, planned_run, write_rows
-from openmart_lib.ledger.schema import batch, run
+from openmart_lib.ledger.schema import balance, batch, run
 from openmart_lib.ledger.states import BatchState
 
 __all__ = [
@@ -170,9 +170,18 @@ def adopt_run(ledger: Ledger, run_id: str, *, key_fingerprint: str, key_last4: s
     with ledger.write() as connection:
         pk = run_pk(connection, run_id)
         account_id = ensure_account(connection, ledger.environment, key_fingerprint, key_last4)
+        _move_spent(connection, pk, account_id)
         connection.execute(update(run).where(run.c.id == pk).values(account_id=account_id))
         connection.execute(update(batch).where(batch.c.run_id == pk).values(account_id=account_id))
         append_event(connection, ledger.now(), "run_adopted", run=pk, account=account_id)
+
+
+def _move_spent(connection: Connection, pk: int, account_id: int) -> None:
+    """Count what a run has spent as spent before the balances of its new account, and not of its old one."""
+    one = connection.execute(select(run.c.account_id, run.c.credits_spent).where(run.c.id == pk)).one()
+    for account, change in ((one.account_id, -one.credits_spent), (account_id, one.credits_spent)):
+        moved = {"credits_spent": balance.c.credits_spent + change}
+        connection.execute(update(balance).where(balance.c.account_id == account).values(moved))
 
 
 def run_pk(connection: Connection, run_id: str) -> int:

@@ -47,13 +47,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A batch that could be claimed now, with the body it would send."""
+    """A batch that could be claimed now, with the body it would send: that of ``task_count`` tasks."""
 
     pk: int
     run_id: str
     batch_no: int
     kind: Kind
     body: bytes
+    task_count: int
 
 
 def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
@@ -74,7 +75,8 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
         if first.search_of is None:
             first = connection.execute(claiming.OLDEST_DUE, due).one()
         body = batch_body(connection, first.id, chosen.public_id)
-    return Candidate(first.id, chosen.public_id, first.batch_no, Kind(chosen.kind), body)
+    kind = Kind(chosen.kind)
+    return Candidate(first.id, chosen.public_id, first.batch_no, kind, body, first.task_count)
 
 
 def claim(
@@ -96,6 +98,7 @@ def claim(
         "b_slots": slots,
         "b_worker": worker_id,
         "b_digest": digest,
+        "b_tasks": candidate.task_count,
     }
     with ledger.write() as connection:
         row = connection.execute(claiming.CLAIM, values).first()

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from sqlalchemy import Connection, Select, or_, select
 
 from openmart_lib.ledger import remembered
 from openmart_lib.ledger.ledger import Ledger
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.schema import reused_row, run, upload
 
 DRAFTS: Final = "drafts"  # what Submit keeps under the ledger's folder, one folder with a note each
 _DRAFT_NOTE: Final = "draft.json"
@@ -31,13 +33,32 @@ def erase_files(ledger: Ledger, info: RunInfo, upload: Path) -> int:
 
 
 def remove_derived(ledger: Ledger, run_id: str) -> int:
-    """Delete flattened records and prepared exports, which are made anew when wanted; return how many."""
+    """Delete flattened records and prepared exports, which are made anew when wanted; return how many.
+
+    Also what was prepared of other runs, which may show this one's answers: those that reuse them, and the
+    runs of its chain. Whoever still wanted such a file is told to prepare it again.
+    """
     found = [*ledger.results_dir.glob(f"{run_id}*"), *ledger.exports_dir.glob(f"{run_id}-*")]
+    with ledger.read() as connection:
+        others = connection.execute(_runs_that_show(connection, run_id)).scalars().all()
+    found += [path for other in others for path in ledger.exports_dir.glob(f"{other}-*")]
     # Of a file that is still being written, or was left by a killed program, nobody knows whose it is.
     found += [*ledger.results_dir.glob(".*.part"), *ledger.exports_dir.glob(".*.part")]
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
+
+
+def _runs_that_show(connection: Connection, run_id: str) -> Select[Any]:
+    """Select the other runs whose exports may hold this one's answers: of its chain, or reusing it."""
+    mine = select(upload.c.format).join(run, run.c.upload_id == upload.c.id).where(run.c.public_id == run_id)
+    made_of = json.loads(connection.execute(mine).scalar_one())
+    first = (made_of.get("origin") or {}).get("run_id", run_id)
+    chain = or_(run.c.public_id == first, upload.c.format.contains(first), upload.c.format.contains(run_id))
+    bought = select(run.c.id).where(run.c.public_id == run_id).scalar_subquery()
+    reuses = run.c.id.in_(select(reused_row.c.run_id).where(reused_row.c.source_run_id == bought))
+    other = select(run.c.public_id).join(upload, upload.c.id == run.c.upload_id)
+    return other.where(run.c.public_id != run_id, or_(chain, reuses))
 
 
 def _forget_choices(ledger: Ledger, upload: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, update
 
 from openmart_lib.ledger.ledger import Ledger, append_event
-from openmart_lib.ledger.schema import account, batch, watch_list
+from openmart_lib.ledger.schema import account, balance, batch, watch_list
 from openmart_lib.ledger.states import BatchState
 
 _WITH_OPENMART = BatchState.SENDING, BatchState.ACCEPTED
@@ -19,8 +19,8 @@ def clock_was_set(ledger: Ledger, by: float) -> None:
     """Move what is still waited for, and the times of batches and watch lists on their way, as the clock.
 
     Without it a clock set ahead would end a wait that the server asked for, call batches stalled or their
-    rows missing, and end watch lists as unchanged; one set back would leave them alone for as long as it was
-    set back.
+    rows missing, and end watch lists as unchanged; one set back would leave them alone, and take an old
+    balance for the newest, for as long as it was set back.
 
     Args:
         by: Seconds; negative when it was set back. The ledger's clock is the new one already.
@@ -32,6 +32,7 @@ def clock_was_set(ledger: Ledger, by: float) -> None:
         waiting = batch.c.state == BatchState.PLANNED, batch.c.not_before > now - by
         connection.execute(_moved(batch, by, "not_before").where(*waiting))
         _move_holds(connection, by)
+        connection.execute(_moved(balance, by, "at").where(balance.c.at > now))
         asked = watch_list.c.next_ask_at.is_not(None)
         connection.execute(_moved(watch_list, by, *_TIMES_OF_A_LIST).where(asked))
         append_event(connection, now, "clock_set", by=by)

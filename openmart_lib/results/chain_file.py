@@ -51,7 +51,7 @@ def export_best(
     frame = kept.frame
     sheet = _about(runs, frame, kept.sentence()) if path.suffix.lower() == ".xlsx" else None
     sha256 = write_frame(frame, path, csv=csv, summary=sheet, progress=progress)
-    noted = [_note(ledger, run, path, frame, sha256) for run in runs]
+    noted = [_note(ledger, run, path, frame, sha256, kept.rows) for run in runs]
     return ExportInfo(path, frame.height, frame.height, sha256, all(noted), kept.rows)
 
 
@@ -86,7 +86,7 @@ def _about(runs: Sequence[RunInfo], frame: pl.DataFrame, withheld: str) -> pl.Da
     return pl.DataFrame(facts, schema=dict.fromkeys(("what", "value", "meaning"), pl.String), orient="row")
 
 
-def _note(ledger: Ledger, run: RunInfo, path: Path, frame: pl.DataFrame, sha256: str) -> bool:
+def _note(ledger: Ledger, run: RunInfo, path: Path, frame: pl.DataFrame, sha256: str, withheld: int) -> bool:
     with suppress(LedgerError):
         note_export(
             ledger,
@@ -97,6 +97,7 @@ def _note(ledger: Ledger, run: RunInfo, path: Path, frame: pl.DataFrame, sha256:
             lines=frame.height,
             rows=frame.height,
             partial=run.final_rows < run.row_count,
+            withheld=withheld,
         )
         return True
     return False

@@ -90,7 +90,9 @@ def export_run(
         only = f"{_only_words(outcomes, rows)} {kept.sentence()}".strip()
         sheet = summary_sheet(run, frame, shape=shape, rows=count, only=only)
     sha256 = write_frame(frame, path, csv=csv, summary=sheet, progress=progress)
-    noted = _note(ledger, run, frame, sha256, kind=path.suffix[1:].lower(), shape=shape, rows=count)
+    noted = _note(
+        ledger, run, frame, sha256, kind=path.suffix[1:].lower(), shape=shape, rows=count, withheld=kept.rows
+    )
     return ExportInfo(path, frame.height, count, sha256, noted, kept.rows)
 
 
@@ -130,7 +132,9 @@ def export_preset(
     taken = frame if not apart else frame.clear()  # what was left out was not taken to where it is used
     shape = "left out" if apart else "people"
     rows_of = frame["row"].n_unique()
-    noted = _note(ledger, run, taken, sha256, kind=preset, shape=shape, rows=rows_of, of=written)
+    noted = _note(
+        ledger, run, taken, sha256, kind=preset, shape=shape, rows=rows_of, of=written, withheld=kept.rows
+    )
     return ExportInfo(path, written.height, rows_of, sha256, noted, kept.rows)
 
 
@@ -245,6 +249,7 @@ def _note(
     kind: str,
     shape: str,
     rows: int,
+    withheld: int,
     of: pl.DataFrame | None = None,
 ) -> bool:
     """Note a file in the ledger; return whether that could be done."""
@@ -258,6 +263,7 @@ def _note(
             lines=(taken if of is None else of).height,
             rows=rows,
             partial=run.final_rows < run.row_count,
+            withheld=withheld,
         )
         if taken.height:
             since.note_taken(ledger, run.run_id, taken, run.row_count)

@@ -47,7 +47,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A file that was taken. ``partial``: rows were still pending then."""
+    """A file that was taken. ``partial``: rows were still pending then.
+
+    ``rows_withheld``: uploaded rows of which something was left out: on a never-contact list.
+    """
 
     taken_at: str | None
     file: str
@@ -55,6 +58,7 @@ class Export:
     lines: int
     uploaded_rows: int
     partial: bool
+    rows_withheld: int
     sha256: str
 
 
@@ -204,7 +208,16 @@ def _batch(one: dict[str, Any]) -> Batch:
 
 
 def _export(one: Taken) -> Export:
-    return Export(_iso(one.at), one.kind, one.shape, one.lines, one.rows, one.partial, one.sha256)
+    return Export(
+        taken_at=_iso(one.at),
+        file=one.kind,
+        shape=one.shape,
+        lines=one.lines,
+        uploaded_rows=one.rows,
+        partial=one.partial,
+        rows_withheld=one.withheld,
+        sha256=one.sha256,
+    )
 
 
 def _iso(seconds: float | None) -> str | None:

@@ -58,6 +58,7 @@ _EXPORT_COLUMNS: Final = {
     "shape": "Shape",
     "lines": "Lines",
     "partial": "Rows pending then",
+    "rows_withheld": "Rows with something left out (never contact)",
     "sha256": "SHA-256",
 }
 
@@ -68,6 +69,8 @@ def _marks(receipt: Mapping[str, Any]) -> str:
         marks.append("SANDBOX: simulated, nothing is real")
     if receipt["pending_rows"]:
         marks.append(f"Not final: {receipt['pending_rows']:,} rows pending")
+    if receipt["credits"]["in_doubt"]:
+        marks.append(f"In doubt: up to {receipt['credits']['in_doubt']:,.0f} credits may have been charged")
     if receipt["erased_at"]:
         marks.append(f"Personal data deleted {receipt['erased_at']}")
     return "".join(f'<p><span class="mark">{escape(mark)}</span></p>' for mark in marks)
@@ -112,7 +115,7 @@ def _credits(credits: Mapping[str, Any]) -> str:
         ("In doubt, at most", _amount(credits["in_doubt"] or None)),
         ("Balance before", _reading(credits["balance_before"])),
         (_after_words(credits), _reading(credits["balance_after"])),
-        ("Difference", _difference(credits)),
+        ("Difference of the two", _difference(credits)),
     ]
     said = (credits["how"], credits["about_difference"], credits["about_balances"])
     return _facts(facts) + f'<p class="note">{escape(" ".join(one for one in said if one))}</p>'

@@ -35,6 +35,20 @@ class Withheld:
         return f"{self.rows:,} {'row' if self.rows == 1 else 'rows'} {LEFT_OUT}." if self.rows else ""
 
 
+def withheld_words(rows: int) -> str:
+    """Say of how many uploaded rows something is left out of a file; "" for none."""
+    if not rows:
+        return ""
+    said = "1 row has" if rows == 1 else f"{rows:,} rows have"
+    return f"{said} something left out: on your never-contact list."
+
+
+def withheld_rows(told: pl.DataFrame) -> pl.Series:
+    """Return the numbers (``row``) of the uploaded rows of one run that ``withhold`` took something from."""
+    gone = pl.col("outcome_reason").is_in([LEFT_OUT, SOME_LEFT_OUT])
+    return told.filter(gone)["row"].unique().sort()
+
+
 def withhold(ledger: Ledger, frame: pl.DataFrame) -> Withheld:
     """Blank what was found about anybody on a never-contact list; every line and uploaded cell stays.
 

@@ -15,6 +15,7 @@ from openmart_lib.api.wire import CreditBalance
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.ledger import Hold, balances
 from openmart_lib.ledger.balances import Balance
+from openmart_lib.ledger.runs import pause_run
 from openmart_lib.ledger.schema import balance
 from openmart_lib.settings import Secret, Settings
 
@@ -59,6 +60,66 @@ def test_the_balance_is_read_before_the_first_submission_and_after_the_last_resu
     assert last.why == "end" and last.at >= quick.batch(run_id)["collected_at"]
     assert last.credits == 100_000 - quick.sandbox.credits_spent()
     assert_truth(quick.sandbox, quick.ledger)
+
+
+def test_each_run_has_a_reading_of_its_own_before_its_first_submission(rig: Rig) -> None:
+    """Also where the last reading is not a minute old: what is charged late must not count for the next run."""
+    first = rig.plan(1)
+    rig.settle()
+    second = rig.plan(1)
+    rig.settle()
+
+    starts = [one.at for one in read(rig) if one.why == "start"]
+    assert len(starts) == 2
+    assert starts[0] <= rig.batch(first)["sent_at"] <= starts[1] <= rig.batch(second)["sent_at"]
+
+
+def test_a_pause_is_read_for_while_what_is_out_goes_on(quick: Rig) -> None:
+    run_id = quick.plan(4, per_batch=1)
+    quick.until(lambda: quick.states(run_id).count("accepted") == 1, skip=False)
+
+    paused_at = quick.clock()
+    pause_run(quick.ledger, run_id)
+    step_until(quick, lambda: "pause" in words(quick))
+
+    (seen,) = [one for one in read(quick) if one.why == "pause"]
+    assert "accepted" in quick.states(run_id), "nothing waited for it to be collected"
+    assert seen.at >= paused_at and seen.credits < 100_000, "what is held back for running tasks is gone"
+
+
+def test_a_run_that_ends_with_a_refusal_has_a_reading_after_it(quick: Rig) -> None:
+    quick.sandbox.faults.add("status", status=422, detail="no", times=None)
+    run_id = quick.plan(1)
+
+    quick.settle()
+    step_until(quick, lambda: "end" in words(quick))
+
+    assert quick.states(run_id) == ["refused"]
+    assert (read(quick)[-1].credits, quick.sandbox.credits_spent()) == (100_000, 0)
+
+
+def test_a_worker_that_is_stopped_at_the_end_of_a_run_reads_before_it_goes(rig: Rig) -> None:
+    """As `openmart run --wait` does it: the next look would only come later."""
+    run_id = rig.plan(1)
+    rig.until(lambda: rig.states(run_id) == ["collected"])
+    assert words(rig) == ["start"]
+
+    rig.dispatcher.stop(grace=1.0)
+
+    assert words(rig) == ["start", "end"]
+    assert read(rig)[-1].credits == 100_000 - rig.sandbox.credits_spent()
+
+
+def test_a_server_that_is_gone_does_not_keep_a_worker_from_stopping(rig: Rig) -> None:
+    run_id = rig.plan(1)
+    rig.until(lambda: rig.states(run_id) == ["collected"])
+    rig.sandbox.faults.add("slow", on="balance", seconds=30.0, times=None)
+    began = time.monotonic()
+
+    rig.dispatcher.stop(grace=1.0)
+
+    assert time.monotonic() - began < 10.0
+    assert words(rig) == ["start"]
 
 
 def test_nothing_more_is_read_once_all_is_at_rest(quick: Rig) -> None:

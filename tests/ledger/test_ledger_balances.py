@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 from ledger_kit import accepted, account_id, answer, plan, sending
 
-from openmart_lib.ledger import Hold, accounts, answers, balances
+from openmart_lib.ledger import Hold, accounts, answers, balances, submissions
 from openmart_lib.ledger.balances import (
     Balance,
     balance_after,
     balance_before,
     newest_balance,
     note_balance,
+    planned_since,
     reading_due,
 )
+from openmart_lib.ledger.runs import pause_run, resume_run
 
 EVERY = 60.0
 
@@ -122,3 +124,43 @@ def test_answers_alone_are_no_reason(ledger, clock):
     answers.store_answers(ledger, pk, [answer(run_id, 1, [])])
 
     assert balances.reading_due(ledger, mine, every=EVERY) is None
+
+
+def test_a_pause_is_a_reason_once_also_while_batches_are_with_openmart(ledger, clock):
+    run_id = plan(ledger, 4, per_batch=2)
+    mine = account_id(ledger)
+    accepted(ledger)
+    note_balance(ledger, mine, 50.0, "start")
+    clock.pass_(1.0)
+    pause_run(ledger, run_id)
+
+    assert reading_due(ledger, mine, every=EVERY) == "pause"
+    clock.pass_(1.0)
+    note_balance(ledger, mine, 40.0, "pause")
+    assert reading_due(ledger, mine, every=EVERY) is None
+    resume_run(ledger, run_id)
+    clock.pass_(1.0)
+    pause_run(ledger, run_id)
+    assert reading_due(ledger, mine, every=EVERY) == "pause", "a second pause is read for too"
+
+
+def test_a_refusal_that_ends_a_run_is_a_reason_and_one_before_that_is_none(ledger, clock, mine):
+    note_balance(ledger, mine, 50.0, "start")
+    clock.pass_(1.0)
+    submissions.refuse(ledger, sending(ledger), status=422, detail="no")
+    assert reading_due(ledger, mine, every=EVERY) is None, "the other batch is still to be sent"
+
+    clock.pass_(1.0)
+    submissions.refuse(ledger, sending(ledger), status=422, detail="no")
+
+    assert reading_due(ledger, mine, every=EVERY) == "end"
+
+
+def test_a_run_confirmed_since_a_moment_is_seen_and_another_accounts_is_not(ledger, clock, mine):
+    at = ledger.now()
+    with ledger.write() as connection:
+        other = accounts.ensure_account(connection, ledger.environment, "another key", "wxyz")
+
+    assert planned_since(ledger, mine, at)
+    assert not planned_since(ledger, mine, at + 0.1)
+    assert not planned_since(ledger, other, at)

@@ -11,7 +11,7 @@ from reuse_kit import ANA, answer, claim, second_run, send
 from sqlalchemy import select
 
 from openmart_lib.ledger import Ledger, decisions, queries
-from openmart_lib.ledger.answers import mark_missing
+from openmart_lib.ledger.answers import finish_if_complete, mark_missing
 from openmart_lib.ledger.erasing import erase_run
 from openmart_lib.ledger.reused import reused_from
 from openmart_lib.ledger.runs import cancel_run, run_pk
@@ -194,3 +194,20 @@ def test_a_run_that_nobody_reuses_pays_one_look_into_an_index(ledger: Ledger, tm
         ).all()
 
     assert "ix_reused_row_source_run_id_source_task_no" in str(plan)
+
+
+def test_what_was_prepared_of_a_reusing_run_goes_with_the_data_it_shows(ledger: Ledger) -> None:
+    first = bought(ledger)
+    second = reusing(ledger)
+    stranger = second_run(ledger, pl.DataFrame({"website": ["other.com"]}), name="Another list")
+    pk = send(ledger)
+    answer(ledger, first, pk, 1, [ANA])
+    answer(ledger, first, pk, 2, [])
+    finish_if_complete(ledger, pk)
+    ledger.exports_dir.mkdir(exist_ok=True)
+    for run_id in (first, second, stranger):
+        (ledger.exports_dir / f"{run_id}-0123.csv").write_text("ana@acme.invalid")
+
+    erase_run(ledger, first)
+
+    assert [path.name for path in ledger.exports_dir.iterdir()] == [f"{stranger}-0123.csv"]

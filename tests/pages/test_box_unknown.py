@@ -36,6 +36,23 @@ def test_it_says_what_was_seen_when_and_what_it_may_have_cost(desk: Desk, lost: 
     assert "May have cost: at most about 12 credits (4 x 1 person x email 3), an estimate" in said
 
 
+def test_the_card_names_what_is_at_stake_and_does_not_call_the_run_done(desk: Desk, lost: str) -> None:
+    page = desk.open("monitor", run=lost)
+
+    said = texts(page)
+    assert "2 of 6 rows final · 4 in doubt, waiting for your decision · nothing else is sent" in said
+    assert "done after" not in said
+    figures = {one.label: (one.value, one.delta) for one in page.metric}
+    assert figures["Credits for sure"] == ("about 0", "of at most 12")
+    assert figures["Credits in doubt"] == ("up to 12", "may be charged")
+
+    button(page, "Give this batch up").click()
+    page = page.run()
+    said = texts(page)
+    assert "6 of 6 rows final · done after" in said, "nobody is waited for any more"
+    assert [one.value for one in page.metric if one.label == "Credits in doubt"] == ["up to 12"]
+
+
 def test_the_balance_before_and_after_is_a_hint_because_the_team_shares_it(desk: Desk, lost: str) -> None:
     account = desk.run(lost).account_id
     (row,) = queries.batches(desk.ledger, lost).iter_rows(named=True)

@@ -10,12 +10,15 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from openmart_lib import suppression
 from openmart_lib.dashboard import background, results_download, results_prepared, routes
 from openmart_lib.dashboard.results_prepared import FORMATS, Ready, Wanted, file_bytes, write_file
 from openmart_lib.errors import InputError
+from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.ledger.erasing import erase_run
 from openmart_lib.ledger.exports import exports_of
 from openmart_lib.results import crm, export, join
+from openmart_lib.results.withheld import LEFT_OUT
 from tests.pages.conftest import Desk, button, eventually, texts
 
 SHAPES = ("rows", "long", "companies")
@@ -45,7 +48,7 @@ def test_each_file_holds_the_lines_of_its_shape_and_of_the_rows_shown(
     rows = pl.Series([1, 2, 5], dtype=pl.Int64)
     lines = join.results(finished_desk.ledger, run_id, shape).filter(pl.col("row").is_in([1, 2, 5]))
 
-    path = write_file(finished_desk.ledger, wanted(finished_desk, run_id, shape, fmt, rows=rows))
+    path = write_file(finished_desk.ledger, wanted(finished_desk, run_id, shape, fmt, rows=rows)).path
 
     data = io.BytesIO(path.read_bytes())
     readers: dict[str, Any] = {
@@ -87,7 +90,7 @@ def test_a_file_taken_while_rows_are_pending_says_so_in_its_name_and_summary(des
     run_id = desk.plan()
     one = wanted(desk, run_id, "rows", "xlsx", words="matched")
 
-    path = write_file(desk.ledger, one)
+    path = write_file(desk.ledger, one).path
 
     assert "_rows_matched_partial_" in one.file_name
     summary = pl.read_excel(path, sheet_name="summary")
@@ -229,3 +232,46 @@ def test_a_prepared_file_belongs_to_the_tab_and_ends_with_it(
     assert routes.OFFERS.find(theirs.address) is not None
     routes.OFFERS.withdraw("tab 2")
     assert list(mine.path.parent.iterdir()) == []
+
+
+def never(desk: Desk, *cells: str) -> None:
+    suppression.add_list(desk.ledger, upload_from_frame(pl.DataFrame({"who": cells})), name="opt-outs")
+
+
+def test_what_is_left_out_is_said_before_a_small_file_is_taken(finished_desk: Desk, run_id: str) -> None:
+    before = texts(finished_desk.open("results", run=run_id))
+    assert "never-contact" not in before
+    never(finished_desk, "nobody.example")
+    assert "something left out" not in texts(finished_desk.open("results", run=run_id)), (
+        "nothing was found there"
+    )
+
+    never(finished_desk, "everything.example")
+    page = finished_desk.open("results", run=run_id)
+
+    gone = file_bytes(wanted(finished_desk, run_id, "rows", "plain")).decode().count(LEFT_OUT)
+    assert gone == 2, "the row and the one that is the same"
+    assert "2 rows have something left out: on your never-contact list." in texts(page)
+
+
+def test_what_is_left_out_of_a_prepared_file_is_said_with_its_address(
+    finished_desk: Desk, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never(finished_desk, "everything.example")
+    monkeypatch.setattr(results_download, "AT_ONCE", 1)
+    page = finished_desk.open("results", run=run_id)
+    assert "the finished file says of how many rows" in texts(page)
+
+    button(page, "Prepare JSON lines").click()
+    eventually(lambda: _prepared(page.run()))
+
+    assert "2 rows have something left out: on your never-contact list." in texts(page)
+
+
+def test_a_download_from_the_card_says_that_a_list_applies(finished_desk: Desk, run_id: str) -> None:
+    never(finished_desk, "everything.example")
+
+    page = finished_desk.open("monitor", run=run_id)
+
+    (quick,) = [one for one in page.download_button if one.label == "Download for Excel"]
+    assert "never-contact list is left out" in quick.help

@@ -12,7 +12,9 @@ import polars as pl
 import pytest
 from results_story import NOW, Story, companies, person
 
+from openmart_lib import suppression
 from openmart_lib.api.wire import Kind
+from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.overrides import Choice, Overrides
 from openmart_lib.intake.suffixes import psl_date
@@ -20,6 +22,7 @@ from openmart_lib.ledger import queries
 from openmart_lib.ledger.answers import finish_if_complete
 from openmart_lib.ledger.balances import END, START, note_balance
 from openmart_lib.ledger.erasing import erase_run
+from openmart_lib.ledger.submissions import lose
 from openmart_lib.results import export, receipt, summary
 from openmart_lib.settings import Prices
 
@@ -83,6 +86,81 @@ def test_credits_are_an_estimate_beside_what_was_shown_and_the_teams_balance(sto
     assert credits["balance_before"] == {"at": "2025-10-09T08:53:20Z", "credits": 500}
     assert credits["balance_after"] == {"at": "2025-10-09T08:55:30Z", "credits": 480}
     assert "team shares" in credits["about_balances"]
+    assert credits["balance_after_is_of_the_end"] is True
+
+
+def test_the_balances_are_compared_with_what_our_runs_can_have_cost(story: Story) -> None:
+    credits = made(story).credits
+
+    assert (credits["balance_difference"], credits["all_our_runs_at_most"]) == (20.0, 99.0)
+    assert (credits["beyond_our_runs"], credits["in_doubt"]) == (0.0, 0.0)
+    assert "it adds up" in credits["about_difference"]
+    page = Page(receipt.as_html(made(story))).text
+    assert "Difference of the two 20 fewer" in page
+    assert "Your team shares this balance; charges can land late." in page
+
+
+def test_what_no_run_of_ours_can_explain_is_in_the_receipt_in_plain_words(tmp_path: Path) -> None:
+    story = Story(tmp_path, companies("acme.com"))
+    note_balance(story.ledger, 1, 5_000.0, START)
+    story.time += 60
+    [pk] = story.send_all({1: []})
+    story.time += 60
+    assert finish_if_complete(story.ledger, pk)
+    note_balance(story.ledger, 1, 5_000.0 - 99.0 - 1_240.0, END, at=story.time + 10)
+
+    values = json.loads(receipt.as_json(made(story)))["credits"]
+
+    assert values["beyond_our_runs"] == 1_240.0
+    assert "More than your runs can explain: 1,240 credits." in values["about_difference"]
+    assert "More than your runs can explain: 1,240 credits." in Page(receipt.as_html(made(story))).text
+
+
+def test_a_plan_that_is_not_metered_is_said_to_be_so(tmp_path: Path) -> None:
+    story = Story(tmp_path, companies("acme.com"))
+    note_balance(story.ledger, 1, None, START)
+    story.time += 60
+    story.send_all({1: []})
+
+    credits, page = made(story).credits, Page(receipt.as_html(made(story))).text
+
+    assert (credits["balance_metered"], credits["balance_difference"]) == (False, None)
+    assert "not metered" in page and "not read" in page
+
+
+def test_while_a_run_goes_on_its_receipt_says_that_the_balance_is_not_of_the_end(tmp_path: Path) -> None:
+    story = Story(tmp_path, companies("acme.com", "beta.com"))
+    note_balance(story.ledger, 1, 500.0, START)
+    story.time += 60
+    story.send()
+    note_balance(story.ledger, 1, 490.0, START, at=story.time + 10)
+
+    credits = made(story).credits
+
+    assert (credits["balance_after"]["credits"], credits["balance_after_is_of_the_end"]) == (490.0, False)
+    assert "Balance so far" in Page(receipt.as_html(made(story))).text
+
+
+def test_a_lost_batch_is_marked_on_top_with_what_it_may_have_cost(tmp_path: Path) -> None:
+    story = Story(tmp_path, companies("acme.com", "beta.com"))
+    lose(story.ledger, story.claim(), seen="the connection broke")
+
+    told = made(story)
+
+    assert told.credits["in_doubt"] == 99.0
+    assert "In doubt: up to 99 credits may have been charged" in Page(receipt.as_html(told)).text
+
+
+def test_rows_of_which_something_was_left_out_are_counted_with_each_file(
+    story: Story, tmp_path: Path
+) -> None:
+    export.export_run(story.ledger, story.run_id, tmp_path / "before.csv", shape="rows")
+    listed = upload_from_frame(pl.DataFrame({"who": ["canary@acme.com"]}))
+    suppression.add_list(story.ledger, listed, name="opt-outs")
+    export.export_run(story.ledger, story.run_id, tmp_path / "after.csv", shape="rows")
+
+    assert [one.rows_withheld for one in made(story).exports] == [0, 1]
+    assert "canary" not in receipt.as_json(made(story))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""``openmart export``: how many lines were written, and of how many rows something was left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from small_runs import opened, plan, sandbox_settings
+
+from openmart_lib import suppression
+from openmart_lib.cli import execute
+from openmart_lib.intake.files import upload_from_frame
+from openmart_lib.ledger import Ledger
+from openmart_lib.ledger.answers import store_answers
+from openmart_lib.ledger.queries import accounts
+from openmart_lib.ledger.submissions import accept, claim, next_candidate
+from openmart_lib.settings import Settings
+
+ANA = {"first_name": "Ana", "last_name": "Silva", "email": {"email": "ana@shop.example", "verified": True}}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a data folder of the test's own, for this process too."""
+    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
+    return sandbox_settings(tmp_path / "data")
+
+
+def answered(ledger: Ledger, settings: Settings) -> str:
+    """A run of two rows that both came back with a contact; its id."""
+    run_id = plan(ledger, settings, ["one.example", "two.example"])
+    (account,) = accounts(ledger)
+    candidate = next_candidate(ledger, account.id)
+    assert candidate is not None
+    taken = claim(ledger, candidate, account_id=account.id, worker_id="worker", slots=1)
+    assert taken is not None
+    accept(ledger, taken.pk, "batch", None, poll_after=1.0)
+    raw = '{"status": "COMPLETED", "data": [{"first_name": "Ana", "last_name": "Silva", ' + (
+        '"email": {"email": "ana@shop.example", "verified": true}}]}'
+    )
+    store_answers(
+        ledger,
+        taken.pk,
+        [
+            {
+                "task_id": f"task-{no}",
+                "status": "COMPLETED",
+                "tracking_id": f"{run_id}-{no}",
+                "data": [ANA],
+                "raw": raw,
+            }
+            for no in (1, 2)
+        ],
+    )
+    return run_id
+
+
+def test_it_says_what_was_written_and_what_was_left_out(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(settings) as ledger:
+        run_id = answered(ledger, settings)
+        out = tmp_path / "out.csv"
+        assert execute(["export", run_id, "--out", str(out)]) == 0
+        assert capsys.readouterr().err == "" and "ana@shop.example" in out.read_text("utf-8-sig")
+
+        listed = upload_from_frame(pl.DataFrame({"who": ["ana@shop.example"]}))
+        suppression.add_list(ledger, listed, name="opt-outs")
+        assert execute(["export", run_id, "--out", str(out)]) == 0
+
+    told = capsys.readouterr()
+    assert f"{out} is written: 2 lines." in told.out + told.err
+    assert "2 rows have something left out: on your never-contact list." in told.out + told.err
+    assert "ana@shop.example" not in out.read_text("utf-8-sig") + told.out + told.err

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from openmart_lib.sandbox import Sandbox
 
@@ -17,8 +18,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# The same examples in every run, so that a change is judged by itself; `--hypothesis-profile=explore` looks
+# for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore", settings.get_profile("default"))
+settings.load_profile("same")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave benchmarks and the long versions of proofs out unless a marker expression asks for them."""
+    for item in items:  # with -n: a file's tests share their fixtures, all browser tests one browser
+        shared = "browser" if item.get_closest_marker("browser") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(shared))
     if config.getoption("-m"):
         return
     for item in items:

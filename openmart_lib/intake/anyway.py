@@ -27,7 +27,9 @@ def domains_anyway(cells: pl.Series, *, allow_example: bool = False) -> pl.Serie
     """
     own = pl.coalesce(registrable(pl.col("ascii"), private=True), "ascii")
     hosted = pl.col("code") == DomainCode.HOSTED
-    alone = _judged(cells, pl.when(hosted).then(own).otherwise(pl.coalesce("domain", "owner")))
+    crowded = pl.col("text").str.contains(SEPARATORS)  # one of its websites is sent, or nothing
+    one = pl.when(hosted).then(own).otherwise(pl.coalesce("domain", "owner"))
+    alone = _judged(cells, pl.when(~crowded).then(one))
     found = websites_in(cells, allow_example=allow_example)
     firsts = found.filter(pl.col("place").is_first_distinct())
     several = pl.Series([None], dtype=pl.String).new_from_index(0, len(cells))

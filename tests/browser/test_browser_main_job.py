@@ -53,7 +53,7 @@ def test_a_list_goes_in_and_every_row_comes_out_with_an_outcome(
     role.press("Enter")
     page.get_by_role("button", name="Submit 120 tasks in 2 batches").click()
     page.get_by_text("129 of 129 rows final").wait_for()
-    page.get_by_role("button", name="Open results").click()
+    page.get_by_role("button", name="Open results", exact=True).click()
     page.locator("[data-testid=stPopover] button").filter(has_text="Download").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV for Excel").click()

@@ -263,8 +263,10 @@ class Terminal:
         self.process.wait()
 
 
-# Makes the terminal the controlling one of the session it leads, as a shell's window does.
+# Makes the terminal the controlling one of the session it leads, as a shell's window does; hears of its end
+# although the tests themselves may have been started with nohup.
 _LEAD = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
     "os.execvp(sys.argv[1], sys.argv[1:])"
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from openmart_lib.api import RetryPolicy, Timeouts
-from openmart_lib.api.wire import BatchCounts, CreditBalance, Enrichment, LanceQueryTask
-from openmart_lib.engine.clients import lance_client, openmart_client
+from openmart_lib.api.wire import BatchCounts, CreditBalance
+from openmart_lib.engine.clients import openmart_client
 from openmart_lib.settings import Settings
 
 PATIENCE: Final = Timeouts(connect=4.0, read=7.0, total=7.0)  # seconds, for each of two tries
@@ -32,14 +31,3 @@ def batch(settings: Settings, batch_id: str) -> BatchCounts:
     """
     with openmart_client(settings, timeouts=PATIENCE, retry=TWICE) as client:
         return client.batch_status(batch_id)
-
-
-def lance_states(settings: Settings, triples: Sequence[LanceQueryTask]) -> list[Enrichment]:
-    """Return the records that Lance has for up to 200 triples; one that is left out was never requested.
-
-    Raises:
-        InputError: If there are none, or more than 200.
-        OpenmartError: With what happened and what to do.
-    """
-    with lance_client(settings, timeouts=PATIENCE, retry=TWICE) as client:
-        return client.query(triples)

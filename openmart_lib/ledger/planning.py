@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,6 +33,7 @@ from openmart_lib.ledger.settling import add_to_counters, follow_sources
 from openmart_lib.ledger.states import BatchState, Outcome
 from openmart_lib.ledger.tariff import Tariff
 from openmart_lib.ledger.tracking import new_run_id
+from openmart_lib.ledger.uploads import write_upload
 
 CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the worker must be able to write in between
 _UNLESS_THERE: Final = "ON CONFLICT DO NOTHING"
@@ -217,7 +216,7 @@ def write_rows(
     with ledger.read() as connection:
         query = select(upload.c.parquet, run.c.account_id).join(run, run.c.upload_id == upload.c.id)
         parquet, account_id = connection.execute(query.where(run.c.id == pk)).one()
-    _write_parquet(ledger, new.frame, parquet)
+    write_upload(ledger, new.frame, parquet)
     planned = batching(
         new.tasks,
         new.links,
@@ -335,15 +334,3 @@ def _check_all_stored(connection: Connection, pk: int, new: NewRun) -> None:
                 f"{stored:,} instead of {frame.height:,} {what} are stored, so the list names one twice. "
                 "Nothing was sent. Submit the list again."
             )
-
-
-def _write_parquet(ledger: Ledger, frame: pl.DataFrame, name: str) -> None:
-    path = ledger.uploads_dir / name
-    if path.exists():
-        return
-    partial = path.with_suffix(f".{secrets.token_hex(4)}.part")  # another tab may be writing the same list
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        frame.write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

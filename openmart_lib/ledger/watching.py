@@ -7,8 +7,6 @@ what it writes is in ``asking``, what is read of it in ``watched``.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +21,7 @@ from openmart_lib.errors import LedgerError
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.schema import upload, watch_count, watch_item, watch_list, watch_row
 from openmart_lib.ledger.tracking import new_run_id
+from openmart_lib.ledger.uploads import write_upload
 from openmart_lib.settings import SANDBOX, Settings
 
 CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the money path must be able to write in between
@@ -105,7 +104,7 @@ def create_watch(ledger: Ledger, new: NewWatch, *, progress: Callable[[int, int]
             return str(seen.public_id)
         else:
             pk, public_id, parquet = seen.id, seen.public_id, seen.parquet
-    _write_parquet(ledger, new.frame, parquet)
+    write_upload(ledger, new.frame, parquet)
     rows = new.rows.select(pl.lit(pk).alias("list_id"), *_ROW_COLUMNS)
     states = items.select(pl.lit(pk).alias("list_id"), pl.all(), pl.lit(NOT_ASKED).alias("state"))
     done, lines = 0, rows.height + states.height
@@ -312,15 +311,3 @@ def _remove(ledger: Ledger, pk: int) -> None:
         if found is not None:
             connection.execute(delete(upload).where(upload.c.id == found.id))
             (ledger.uploads_dir / found.parquet).unlink(missing_ok=True)
-
-
-def _write_parquet(ledger: Ledger, frame: pl.DataFrame, name: str) -> None:
-    path = ledger.uploads_dir / name
-    if path.exists():
-        return
-    partial = path.with_suffix(f".{secrets.token_hex(4)}.part")  # another tab may be writing the same list
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        frame.write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -216,8 +216,8 @@ def file_name(
     Parts hold letters (of any script), digits and dashes only and are of bounded length; names of sandbox
     runs start with ``SANDBOX-``.
     """
-    parts = [_part(run.name) or "run", str(run.kind), shape]
-    if filter and (words := _part(filter)):
+    parts = [name_part(run.name) or "run", str(run.kind), shape]
+    if filter and (words := name_part(filter)):
         parts.append(words)
     if partial:
         parts.append("partial")
@@ -330,6 +330,7 @@ def _check_ending(path: Path) -> str:
     return ending
 
 
-def _part(text: str) -> str:
+def name_part(text: str) -> str:
+    """Return a text as a part of a file's name: letters of any script, digits, dashes; of bounded length."""
     plain = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", text)).strip("-")
     return plain.encode()[:_PART_BYTES].decode(errors="ignore").strip("-")

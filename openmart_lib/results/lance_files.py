@@ -7,9 +7,7 @@ which may be charged and may fail for the same reason, so a person looks at the 
 
 from __future__ import annotations
 
-import re
 import time
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,7 +29,7 @@ from openmart_lib.api.lance_states import (
 )
 from openmart_lib.ledger import Ledger, watched
 from openmart_lib.ledger.watched import WatchCard
-from openmart_lib.results.export import Csv, ExportInfo, write_frame
+from openmart_lib.results.export import Csv, ExportInfo, name_part, write_frame
 from openmart_lib.settings import SANDBOX
 
 
@@ -74,7 +72,6 @@ ADVICE_COLUMNS: Final[dict[Advice, str]] = {
     Advice.LOOK: "look_first",
 }
 """Per row the fields with this advice ("emails, phones"); null for none."""
-_PART_BYTES: Final = 80  # of the list's name in a file name
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +167,7 @@ def file_name(card: WatchCard, *, ext: str, advice: Advice | None = None, now: f
     Args:
         now: UTC seconds; the present when None.
     """
-    parts = [_part(card.name) or "list", "lance", _part(advice) if advice else "states"]
+    parts = [name_part(card.name) or "list", "lance", name_part(advice) if advice else "states"]
     if card.standing is not watched.Standing.ENDED:
         parts.append("partial")
     parts.append(time.strftime("%Y%m%d-%H%MZ", time.gmtime(now)))
@@ -220,8 +217,3 @@ def _uploaded_names(card: WatchCard) -> dict[str, str]:
         used.add(name)
         names[column] = name
     return names
-
-
-def _part(text: str) -> str:
-    plain = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", text)).strip("-")
-    return plain.encode()[:_PART_BYTES].decode(errors="ignore").strip("-")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +12,17 @@ from openmart_lib.api import Timeouts
 from openmart_lib.engine import ask, key_fingerprint, key_last4
 from openmart_lib.engine.clients import READ_TIMEOUTS, SUBMIT_TIMEOUTS, Clients
 from openmart_lib.engine.pacing import Pacing
-from openmart_lib.errors import InputError, NoAnswerError, NotFoundError, ServerError
+from openmart_lib.errors import NoAnswerError, NotFoundError, ServerError
 from openmart_lib.sandbox import Sandbox
 from openmart_lib.settings import Secret, Settings
 
 
-def test_a_person_reads_the_balance_a_batch_and_lance_states(rig: Rig) -> None:
+def test_a_person_reads_the_balance_and_a_batch(rig: Rig) -> None:
     run_id = rig.plan(2)
     rig.settle()
 
     assert ask.balance(rig.settings)["balance"] > 0
     assert ask.batch(rig.settings, rig.batch(run_id)["batch_id"])["total"] == 2
-    triple = {"entityId": str(uuid.uuid4()), "field": "emails", "entityType": "person"}
-    assert isinstance(ask.lance_states(rig.settings, [triple]), list)
 
 
 def test_what_a_person_asks_is_tried_twice_and_then_told(rig: Rig) -> None:
@@ -42,8 +39,6 @@ def test_what_a_person_asks_is_tried_twice_and_then_told(rig: Rig) -> None:
 def test_a_question_that_cannot_be_answered_says_why(rig: Rig, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         ask.batch(rig.settings, "no-such-batch")
-    with pytest.raises(InputError):
-        ask.lance_states(rig.settings, [])
     with pytest.raises(NoAnswerError, match="not running yet"):
         ask.balance(replace(rig.settings, data_dir=tmp_path / "elsewhere"))
 

@@ -117,7 +117,6 @@ def test_a_page_server_and_its_worker_killed_together_leave_unknowns_that_the_ne
     assert_all_collected(live.sandbox, live.ledger)
 
 
-@pytest.mark.slow  # two pairs of these four take over from each other in the tests beside it
 def test_of_two_servers_a_command_line_run_and_an_extra_worker_one_works_and_the_others_take_over(
     live: Rig, serve: Callable[[], PageServer], programs: Programs
 ) -> None:

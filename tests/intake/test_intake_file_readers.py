@@ -94,7 +94,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=400)
 @given(st.lists(PIECES, min_size=1, max_size=30).map("".join), st.integers(1, 4))
 def test_all_readers_agree_on_every_text(text, width):
     """The fast one and the mixed one may decline; where they read, they read what the careful one reads."""

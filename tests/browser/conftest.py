@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM_ARGUMENTS = [
@@ -30,6 +30,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 40_000
+expect.set_options(timeout=PATIENCE_MS)  # its own 5 s are short where three processes share two cores
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ def test_a_list_is_made_opened_and_left_again(page: Page, server: DashboardServe
 
     page.get_by_role("button", name="All watch lists").click()
     expect(page.get_by_role("heading", name="Watch lists", level=2)).to_be_visible()
+    settled(page)  # the list's button is drawn anew until then
     page.get_by_role("button", name="Open", exact=True).first.click()
 
     expect(page.get_by_role("heading", name="Before you pay")).to_be_visible()

@@ -295,7 +295,7 @@ def test_a_computer_that_sleeps_with_posts_open_accepts_what_was_answered_and_do
     live.sandbox.faults.add("answer_lost", after=2, times=2)
     worker = programs.start(clock=clock)
     run_id = live.plan(4, per_batch=1)
-    wait_for(lambda: live.posts() == 4)
+    wait_for(lambda: live.posts_read() == 4)
 
     worker.send_signal(signal.SIGSTOP)
     wait_for(lambda: len(live.sandbox.journal()) == 4)

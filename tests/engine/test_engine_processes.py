@@ -180,7 +180,7 @@ def test_a_stopped_worker_keeps_its_lock_and_is_shown_as_not_responding_until_it
 ) -> None:
     run_id = live.plan(1)
     stopped = workers.start()
-    wait_for(lambda: live.posts() == 1)
+    wait_for(lambda: live.posts_read() == 1)
     stopped.send_signal(signal.SIGSTOP)
     standing_by = workers.start()
     beat = live.ledger.folder / "worker.beat"

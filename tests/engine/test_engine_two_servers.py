@@ -186,7 +186,7 @@ def test_a_stopped_worker_is_not_replaced_and_records_the_answer_that_came_while
 ) -> None:
     stopped = programs.start()
     run_id = live.plan(3, per_batch=1)
-    wait_for(lambda: live.posts() == 3)
+    wait_for(lambda: live.posts_read() == 3)
     stopped.send_signal(signal.SIGSTOP)
     standing_by = programs.start()
     wait_for(lambda: len(live.sandbox.journal()) == 3)

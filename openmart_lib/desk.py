@@ -331,19 +331,22 @@ class Run:
         *,
         shape: Shape = "long",
         outcomes: Collection[Outcome] | None = None,
+        ranking: Sequence[str] = RANKING,
         csv: Literal["excel", "plain"] = "excel",
     ) -> Path:
         """Write the results to a .csv, .xlsx or .parquet file; return its path.
 
         Args:
+            shape, ranking: As for ``results``.
             outcomes: Only rows with one of these; None = all.
             csv: ``excel`` keeps cells from becoming formulas; ``plain`` writes every cell as it is.
 
         Raises:
-            InputError: If the ending is none of the three, or the file cannot be written.
+            InputError: If the ending, shape or ranking cannot be used, or the file cannot be written.
         """
         target = Path(path)
-        export.export_run(self._desk.ledger, self.id, target, shape=shape, outcomes=outcomes, csv=csv)
+        best, ledger = parse_ranking(ranking), self._desk.ledger
+        export.export_run(ledger, self.id, target, shape=shape, outcomes=outcomes, ranking=best, csv=csv)
         return target
 
     def pause(self) -> None:

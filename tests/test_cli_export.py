@@ -75,3 +75,56 @@ def test_it_says_what_was_written_and_what_was_left_out(
     assert f"{out} is written: 2 lines." in told.out + told.err
     assert "2 rows have something left out: on your never-contact list." in told.out + told.err
     assert "ana@shop.example" not in out.read_text("utf-8-sig") + told.out + told.err
+
+
+def test_several_runs_are_written_one_after_the_other(settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "both.csv"
+    with opened(settings) as ledger:
+        ids = [
+            plan(ledger, settings, ["one.example"]),
+            plan(ledger, settings, ["two.example", "three.example"]),
+        ]
+
+    assert execute(["export", *ids, "--out", str(out), "--shape", "rows"]) == 0
+
+    read = pl.read_csv(out)
+    assert read["Website"].to_list() == ["one.example", "two.example", "three.example"]
+    assert read["run_name"].to_list() == [f"companies ({ids[nth]})" for nth in (0, 1, 1)]
+
+
+def test_the_best_of_a_company_is_chosen_by_the_order_given_and_said(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(settings) as ledger:
+        run_id = answered(ledger, settings)
+    told = ["export", run_id, "--out", str(tmp_path / "best.csv"), "--shape", "companies"]
+
+    assert execute([*told, "--ranking", "phone,verified_email"]) == 0
+
+    said = capsys.readouterr()
+    assert "Best first: phone, then verified email, then the outcome" in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--shape", "companies", "--ranking", "salary"], "A ranking cannot use 'salary'"),
+        (["--ranking", "phone"], "--ranking goes with --shape companies"),
+    ],
+    ids=["no criterion", "another shape"],
+)
+def test_a_ranking_that_cannot_be_used_writes_nothing(
+    settings: Settings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    with opened(settings) as ledger:
+        run_id = plan(ledger, settings)
+
+    assert execute(["export", run_id, "--out", str(tmp_path / "out.csv"), *arguments]) == 2
+
+    said = capsys.readouterr()
+    assert told in said.err and "Traceback" not in said.err
+    assert not (tmp_path / "out.csv").exists()

@@ -20,30 +20,43 @@ from openmart_lib.ledger.overview import RunInfo, run_info
 from openmart_lib.ledger.residue import backups_of
 from openmart_lib.results import export as results
 from openmart_lib.results.join import Shape
+from openmart_lib.results.quality import RANKING, parse_ranking, ranking_sentence, ranking_words
 from openmart_lib.results.withheld import withheld_words
 from openmart_lib.settings import load_settings
 
 
 def export(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN [RUN...]", show_default=False)],
     out: Annotated[Path, typer.Option(help="The file to write: .csv, .xlsx, .parquet or .jsonl.")],
     shape: Annotated[
         str,
         typer.Option(help="long: one line per record; rows: per uploaded row; companies: the best of each."),
     ] = "long",
+    ranking: Annotated[
+        str | None,
+        typer.Option(
+            help="What makes a company's best record, the weightiest first: some of "
+            f"{','.join(ranking_words(RANKING))} (the default).",
+        ),
+    ] = None,
     csv: Annotated[
         str, typer.Option(help="excel: cells cannot become formulas; plain: every cell as it is.")
     ] = "excel",
 ) -> int:
-    """Write a run's results, also of one that is not finished: its open rows are pending."""
+    """Write the results of a run, or of several one after the other; rows of unfinished ones are pending."""
     console = Console(as_json=False)
     check_file(out, "--out", results.ENDINGS)
     wanted = one_of(shape, "--shape", *get_args(Shape))
     style = one_of(csv, "--csv", "excel", "plain")
+    if ranking is not None and wanted != "companies":
+        raise InputError("--ranking goes with --shape companies. Nothing was written. Add it, or leave it.")
+    best = RANKING if ranking is None else parse_ranking(filter(None, ranking.split(",")))
     with desk.open() as opened:
-        chosen = opened.run(run_id)
-        written = results.export_run(opened.ledger, chosen.id, out, shape=wanted, csv=style)
+        chosen = [opened.run(run_id).id for run_id in run_ids]
+        written = results.export_run(opened.ledger, chosen, out, shape=wanted, ranking=best, csv=style)
     console.say(f"{out} is written: {counted(written.lines, 'line', 'lines')}.")
+    if wanted == "companies":
+        console.say(ranking_sentence(best))
     if written.withheld:
         console.warn(withheld_words(written.withheld))
     return 0

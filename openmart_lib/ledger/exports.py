@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ class Taken:
     """A file that was taken: when (UTC seconds), what kind, how many lines for how many uploaded rows.
 
     ``withheld``: uploaded rows of which something was left out, as it was on a never-contact list.
+    ``ranking``: what a company's best record was chosen by; "" for other shapes. ``other_runs``: ids of runs
+    whose rows stand in the same file; lines and rows are this run's.
     """
 
     at: float
@@ -38,6 +41,8 @@ class Taken:
     rows: int
     partial: bool
     withheld: int = 0
+    ranking: str = ""
+    other_runs: tuple[str, ...] = ()
 
 
 @in_plain_words
@@ -52,6 +57,8 @@ def note_export(
     rows: int,
     partial: bool,
     withheld: int = 0,
+    ranking: str = "",
+    other_runs: Sequence[str] = (),
 ) -> None:
     """Note in the event log that a file was taken.
 
@@ -59,6 +66,7 @@ def note_export(
         kind: Ending or preset: "csv", "xlsx", "hubspot".
         partial: Whether rows were still pending.
         withheld: Uploaded rows of which something was left out, as it was on a never-contact list.
+        ranking, other_runs: As in ``Taken``.
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -77,6 +85,8 @@ def note_export(
             uploaded_rows=rows,  # not the event's own ``rows``: that counts rows that became final
             partial=partial,
             withheld=withheld,
+            ranking=ranking,
+            other_runs=list(other_runs),
         )
 
 
@@ -121,5 +131,7 @@ def _taken(at: float, detail: dict[str, Any]) -> Taken:
         detail["lines"],
         detail["uploaded_rows"],
         detail["partial"],
-        detail.get("withheld", 0),  # not noted before there were such lists
+        detail.get("withheld", 0),  # this and what follows was not noted from the beginning
+        detail.get("ranking", ""),
+        tuple(detail.get("other_runs", ())),
     )

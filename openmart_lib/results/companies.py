@@ -21,7 +21,9 @@ OUTCOMES_BEST_FIRST: Final = (
 )
 
 
-def best_of_companies(long: pl.DataFrame, ranking: Sequence[Criterion] = RANKING) -> pl.DataFrame:
+def best_of_companies(
+    long: pl.DataFrame, ranking: Sequence[Criterion] = RANKING, *, among: pl.Series | None = None
+) -> pl.DataFrame:
     """Return one row per company, in the order in which the list first names them.
 
     Of a company's records the best one is kept, whichever of its rows it was found for: by the criteria of
@@ -30,13 +32,15 @@ def best_of_companies(long: pl.DataFrame, ranking: Sequence[Criterion] = RANKING
 
     Args:
         long: ``join.results`` in the shape ``long``, of one or several runs.
+        among: Which of the lines may be shown (Boolean, one per line); None = all. A company of which none
+            may be is left out.
 
     Returns:
-        The columns of ``long``, and last ``company_rows`` (Int64): the uploaded rows that name the company.
+        The columns of ``long``, and last ``company_rows`` (Int64): the uploaded rows that name the company,
+        whether they may be shown or not.
     """
-    # Several runs stand one after the other, so that a lower row number begins the next one.
-    nth_run = (pl.col("row") < pl.col("row").shift()).fill_null(False).cum_sum()
-    uploaded = pl.format("row {} of {} {}", "row", nth_run, "run_name")
+    long = long.rechunk() if long.is_empty() else long  # several empty chunks make pl.format panic
+    uploaded = pl.format("row {} of {}", "row", "run_name")
     keys = long.select(
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("place"),
         pl.coalesce("domain", uploaded).alias("company"),
@@ -45,7 +49,8 @@ def best_of_companies(long: pl.DataFrame, ranking: Sequence[Criterion] = RANKING
         *ranks(ranking),
     )
     by = [f"rank:{criterion}" for criterion in ranking]
-    best = keys.sort(*by, "outcome_rank", "place").unique("company", keep="first", maintain_order=True)
+    may = keys if among is None else keys.filter(among)
+    best = may.sort(*by, "outcome_rank", "place").unique("company", keep="first", maintain_order=True)
     of_company = keys.group_by("company").agg(
         pl.col("place").min().alias("first"), pl.col("uploaded").n_unique().cast(pl.Int64).alias(COMPANY_ROWS)
     )

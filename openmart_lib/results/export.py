@@ -10,7 +10,7 @@ import io
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +26,9 @@ from openmart_lib.ledger.exports import note_export
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import crm, join, since
 from openmart_lib.results.files import HashedFile, whole_file
-from openmart_lib.results.withheld import withhold
+from openmart_lib.results.quality import RANKING, Criterion, ranking_sentence
+from openmart_lib.results.together import SEVERAL_KINDS, Runs
+from openmart_lib.results.withheld import withheld_rows, withhold
 from openmart_lib.results.workbook import summary_sheet, write_workbook
 from openmart_lib.settings import SANDBOX
 
@@ -57,22 +59,25 @@ class ExportInfo:
 
 def export_run(
     ledger: Ledger,
-    run_id: str,
+    run_id: str | Sequence[str],
     path: Path,
     *,
     shape: join.Shape,
     outcomes: Collection[Outcome] | None = None,
     rows: pl.Series | None = None,
+    ranking: Sequence[Criterion] = RANKING,
     csv: Csv = "excel",
     progress: Progress | None = None,
 ) -> ExportInfo:
-    """Write a run's results to a file whose ending says which kind: .csv, .xlsx, .parquet or .jsonl.
+    """Write the results of runs to a file whose ending says which kind: .csv, .xlsx, .parquet or .jsonl.
+
+    The file is noted with each of them, lines and rows by run.
 
     Args:
-        shape: As for ``join.results``.
+        run_id, shape, ranking: As for ``join.results``.
         outcomes: Only rows with one of these outcomes; None = all. Rows that share another row's answer have
             the outcome ``duplicate``.
-        rows: Only these uploaded rows, by number; None = all.
+        rows: Only these uploaded rows, as for ``join.results``; None = all.
         csv: ``excel``: UTF-8 with byte order mark and formula guard. ``plain``: UTF-8, cells as they are.
         progress: Told (lines written, lines in all).
 
@@ -81,19 +86,40 @@ def export_run(
         InputError: If the ending is none of these, a worksheet cannot hold it, or the file cannot be written.
     """
     _check_ending(path)
-    run = queries.run_info(ledger, run_id)  # before the rows: what becomes final meanwhile is no lie then
-    kept = withhold(ledger, _chosen(join.results(ledger, run_id, shape), outcomes, rows))
+    runs = Runs.read(ledger, run_id)  # before the rows: what becomes final meanwhile is no lie then
+    told = join.results(ledger, runs.ids, shape, ranking=ranking, rows=rows)
+    kept = withhold(ledger, _of_outcomes(told, outcomes))
     frame = kept.frame
-    count = frame["row"].n_unique()
+    count = frame.select("row", "run_name").n_unique()
+    best_first = ranking_sentence(ranking) if shape == "companies" else ""
     sheet = None
     if path.suffix.lower() == ".xlsx":
         only = f"{_only_words(outcomes, rows)} {kept.sentence()}".strip()
-        sheet = summary_sheet(run, frame, shape=shape, rows=count, only=only)
+        sheet = summary_sheet(runs, frame, shape=shape, rows=count, only=only, best_first=best_first)
     sha256 = write_frame(frame, path, csv=csv, summary=sheet, progress=progress)
-    noted = _note(
-        ledger, run, frame, sha256, kind=path.suffix[1:].lower(), shape=shape, rows=count, withheld=kept.rows
-    )
-    return ExportInfo(path, frame.height, count, sha256, noted, kept.rows)
+    noted = [
+        _note(
+            ledger,
+            run,
+            part,
+            sha256,
+            kind=path.suffix[1:].lower(),
+            shape=shape,
+            rows=part["row"].n_unique(),
+            withheld=kept.rows if runs.alone else withheld_rows(part).len(),
+            ranking=", ".join(ranking) if best_first else "",
+            other_runs=[one for one in runs.ids if one != run.run_id],
+        )
+        for run, part in _by_run(frame, runs)
+    ]
+    return ExportInfo(path, frame.height, count, sha256, all(noted), kept.rows)
+
+
+def _by_run(frame: pl.DataFrame, runs: Runs) -> Iterator[tuple[RunInfo, pl.DataFrame]]:
+    """Give each run with its lines."""
+    for run in runs.each:
+        own = pl.col("run_name") == runs.names[run.run_id]
+        yield run, frame if runs.alone else frame.filter(own)
 
 
 def export_preset(
@@ -124,7 +150,7 @@ def export_preset(
             f"There is no import file {preset!r} for this kind of run. Nothing was written. "
             f"Those that fit: {fitting}."
         )
-    kept = withhold(ledger, _chosen(join.results(ledger, run_id, "long"), outcomes, rows))
+    kept = withhold(ledger, _of_outcomes(join.results(ledger, run_id, "long", rows=rows), outcomes))
     frame = kept.frame
     parts = crm.split(frame, run, known[preset])
     written = parts.apart if apart else parts.ready
@@ -204,11 +230,18 @@ def frame_bytes(frame: pl.DataFrame, fmt: str) -> bytes:
 
 
 def file_name(
-    run: RunInfo, *, shape: str, ext: str, filter: str | None = None, partial: bool, now: float | None = None
+    run: RunInfo | Runs,
+    *,
+    shape: str,
+    ext: str,
+    filter: str | None = None,
+    partial: bool,
+    now: float | None = None,
 ) -> str:
     """Return ``<run-name>_<kind>_<shape>[_<filter>][_partial]_<YYYYMMDD-HHMM>Z.<ext>``.
 
     Args:
+        run: A run, or several: their name then says how many.
         filter: What the lines were filtered by, in words.
         partial: Whether rows are still pending.
         now: UTC seconds; the present when None.
@@ -216,7 +249,7 @@ def file_name(
     Parts hold letters (of any script), digits and dashes only and are of bounded length; names of sandbox
     runs start with ``SANDBOX-``.
     """
-    parts = [name_part(run.name) or "run", str(run.kind), shape]
+    parts = [name_part(run.name) or "run", str(run.kind or SEVERAL_KINDS), shape]
     if filter and (words := name_part(filter)):
         parts.append(words)
     if partial:
@@ -226,12 +259,10 @@ def file_name(
     return f"{prefix}{'_'.join(parts)}.{ext.lstrip('.')}"
 
 
-def _chosen(
-    frame: pl.DataFrame, outcomes: Collection[Outcome] | None, rows: pl.Series | None
-) -> pl.DataFrame:
-    if outcomes is not None:
-        frame = frame.filter(pl.col("outcome").is_in([str(outcome) for outcome in outcomes]))
-    return frame if rows is None else frame.filter(pl.col("row").is_in(rows.cast(pl.Int64).implode()))
+def _of_outcomes(frame: pl.DataFrame, outcomes: Collection[Outcome] | None) -> pl.DataFrame:
+    if outcomes is None:
+        return frame
+    return frame.filter(pl.col("outcome").is_in([str(outcome) for outcome in outcomes]))
 
 
 def _only_words(outcomes: Collection[Outcome] | None, rows: pl.Series | None) -> str:
@@ -251,6 +282,8 @@ def _note(
     rows: int,
     withheld: int,
     of: pl.DataFrame | None = None,
+    ranking: str = "",
+    other_runs: Sequence[str] = (),
 ) -> bool:
     """Note a file in the ledger; return whether that could be done."""
     with suppress(LedgerError):
@@ -264,6 +297,8 @@ def _note(
             rows=rows,
             partial=run.final_rows < run.row_count,
             withheld=withheld,
+            ranking=ranking,
+            other_runs=other_runs,
         )
         if taken.height:
             since.note_taken(ledger, run.run_id, taken, run.row_count)

@@ -10,6 +10,7 @@ import polars as pl
 
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.reused import reused_from
 from openmart_lib.results import cache, records
 from openmart_lib.results.assembly import Form, Parts, assemble, strays
@@ -17,6 +18,7 @@ from openmart_lib.results.borrowed import with_borrowed
 from openmart_lib.results.columns import OWN_COLUMNS, in_order, uploaded_names
 from openmart_lib.results.companies import best_of_companies
 from openmart_lib.results.quality import RANKING, Criterion
+from openmart_lib.results.together import Runs
 
 Shape = Literal["rows", "long", "companies"]
 
@@ -31,17 +33,21 @@ def results(
     *,
     contacts: bool = True,
     ranking: Sequence[Criterion] = RANKING,
+    rows: pl.Series | None = None,
 ) -> pl.DataFrame:
     """Return the results of one or several runs, joined to their uploaded rows, in upload order.
 
     Args:
-        run_id: A run, or several: their rows stand one run after the other, ``run_name`` tells which.
+        run_id: A run, or several: their rows stand one run after the other, ``run_name`` tells which; where
+            two runs are called the same, with its id.
         shape: ``rows``: one row per uploaded row; the found columns hold its best record (a verified email
             first, then any email, then a phone, then the server's order). ``long``: one row per record by
             ``record_no``, and one for each uploaded row without any. ``companies``: one row per company with
             its best record, see ``companies.best_of_companies``.
         contacts: In the shape ``rows``, number all contacts of a row where one has several.
         ranking: What makes a company's best record, for the shape ``companies``.
+        rows: Only these uploaded rows, by number; of several runs numbered on, see ``together.Runs``. A
+            company is shown when one of them names it, with the best that was found for them.
 
     Returns:
         The uploaded columns first (String, unchanged, in order; see ``columns.uploaded_names``), those of
@@ -55,7 +61,7 @@ def results(
         RunNotFoundError: If there is no such run.
         InputError: If the shape is none of the three, or no run is named.
     """
-    return results_lazy(ledger, run_id, shape, contacts=contacts, ranking=ranking).collect()
+    return results_lazy(ledger, run_id, shape, contacts=contacts, ranking=ranking, rows=rows).collect()
 
 
 def results_lazy(
@@ -65,6 +71,7 @@ def results_lazy(
     *,
     contacts: bool = True,
     ranking: Sequence[Criterion] = RANKING,
+    rows: pl.Series | None = None,
     keep_from: int = KEEP_FROM,
 ) -> pl.LazyFrame:
     """Return ``results`` unread: of a large finished run only the columns and rows that are used are read.
@@ -79,12 +86,15 @@ def results_lazy(
         raise InputError(
             f"{shape!r} is no shape of results. Nothing was written. Use 'rows', 'long' or 'companies'."
         )
-    run_ids = [run_id] if isinstance(run_id, str) else list(dict.fromkeys(run_id))
-    if not run_ids:
-        raise InputError("No run was named, so there is nothing to show. Nothing was changed. Name a run.")
+    runs = Runs.read(ledger, run_id)
     form: Form = "long" if shape in ("long", "companies") else "wide" if contacts else "rows"
-    frame = _together([_of_run(ledger, one, form, keep_from) for one in run_ids], ledger, run_ids)
-    return best_of_companies(frame.collect(), ranking).lazy() if shape == "companies" else frame
+    frame = _together([_of_run(ledger, run, form, keep_from) for run in runs.each], runs)
+    shown = None if rows is None else runs.number().is_in(rows.cast(pl.Int64).implode())
+    if shape == "companies":
+        lines = frame.collect()
+        among = None if shown is None else lines.select(shown).to_series()
+        return best_of_companies(lines, ranking, among=among).lazy()
+    return frame if shown is None else frame.filter(shown)
 
 
 def unmatched(ledger: Ledger, run_id: str) -> pl.DataFrame:
@@ -119,8 +129,8 @@ def read_parts(ledger: Ledger, run_id: str) -> Parts:
     return with_borrowed(ledger, run_id, own)
 
 
-def _of_run(ledger: Ledger, run_id: str, form: Form, keep_from: int) -> pl.LazyFrame:
-    run = queries.run_info(ledger, run_id)
+def _of_run(ledger: Ledger, run: RunInfo, form: Form, keep_from: int) -> pl.LazyFrame:
+    run_id = run.run_id
     build = partial(_build, ledger, run_id, form)
     if run.row_count < keep_from or run.outcomes[Outcome.PENDING] or run.planned_at is None:
         return build().lazy()
@@ -136,15 +146,15 @@ def _build(ledger: Ledger, run_id: str, form: Form) -> pl.DataFrame:
     return assemble(read_parts(ledger, run_id), form)
 
 
-def _together(frames: list[pl.LazyFrame], ledger: Ledger, run_ids: list[str]) -> pl.LazyFrame:
+def _together(frames: list[pl.LazyFrame], runs: Runs) -> pl.LazyFrame:
     """Put the frames of several runs under each other; equal uploaded names share a column."""
-    if len(frames) == 1:
+    if runs.alone is not None:
         return frames[0]
-    columns = [queries.run_info(ledger, run_id).columns for run_id in run_ids]
-    names = uploaded_names(list(dict.fromkeys(name for one in columns for name in one)))
+    names = runs.uploaded
     renamed = []
-    for frame, uploaded in zip(frames, columns, strict=True):
-        alone = uploaded_names(uploaded)
-        renamed.append(frame.rename({alone[name]: names[name] for name in uploaded}))
+    for frame, run in zip(frames, runs.each, strict=True):
+        alone = uploaded_names(run.columns)
+        called = pl.lit(runs.names[run.run_id]).alias("run_name")
+        renamed.append(frame.rename({alone[name]: names[name] for name in run.columns}).with_columns(called))
     own = {name for frame in renamed for name in frame.collect_schema().names()} - set(names.values())
     return pl.concat(renamed, how="diagonal").select(*names.values(), *in_order([*OWN_COLUMNS, *own]))

@@ -66,18 +66,24 @@ def quality(kind: Kind | None = None) -> pl.Expr:
 
 
 def parse_ranking(words: Iterable[str]) -> tuple[Criterion, ...]:
-    """Return a ranking from its words.
+    """Return a ranking from its words; "verified_email" is as good as "verified email".
 
     Raises:
         InputError: If one is no criterion.
     """
-    given = list(dict.fromkeys(words))
+    given = list(dict.fromkeys(word.strip().replace("_", " ") for word in words))
     strange = [word for word in given if word not in list(Criterion)]
     if strange:
         raise InputError(
-            f"A ranking cannot use {strange[0]!r}. Nothing was changed. Use some of: {', '.join(Criterion)}."
+            f"A ranking cannot use {strange[0]!r}. Nothing was changed. "
+            f"Use some of: {', '.join(ranking_words(list(Criterion)))}."
         )
     return tuple(Criterion(word) for word in given)
+
+
+def ranking_words(ranking: Sequence[Criterion]) -> list[str]:
+    """Return a ranking as ``parse_ranking`` reads it from an address or a command: a word for each."""
+    return [criterion.replace(" ", "_") for criterion in ranking]
 
 
 def ranking_sentence(ranking: Sequence[Criterion]) -> str:

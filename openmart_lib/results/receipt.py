@@ -49,14 +49,17 @@ class Batch:
 class Export:
     """A file that was taken. ``partial``: rows were still pending then.
 
-    ``rows_withheld``: uploaded rows of which something was left out: on a never-contact list.
+    ``rows_withheld``: uploaded rows of which something was left out: on a never-contact list. ``best_first``:
+    what a company's best record was chosen by. ``other_runs``: whose rows stand in the same file.
     """
 
     taken_at: str | None
     file: str
     shape: str
+    best_first: str
     lines: int
     uploaded_rows: int
+    other_runs: list[str]
     partial: bool
     rows_withheld: int
     sha256: str
@@ -212,8 +215,10 @@ def _export(one: Taken) -> Export:
         taken_at=_iso(one.at),
         file=one.kind,
         shape=one.shape,
+        best_first=one.ranking,
         lines=one.lines,
         uploaded_rows=one.rows,
+        other_runs=list(one.other_runs),
         partial=one.partial,
         rows_withheld=one.withheld,
         sha256=one.sha256,

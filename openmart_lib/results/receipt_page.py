@@ -56,7 +56,9 @@ _EXPORT_COLUMNS: Final = {
     "taken_at": "Taken",
     "file": "File",
     "shape": "Shape",
+    "best_first": "Best first",
     "lines": "Lines",
+    "other_runs": "Other runs in it",
     "partial": "Rows pending then",
     "rows_withheld": "Rows with something left out (never contact)",
     "sha256": "SHA-256",
@@ -178,6 +180,8 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return escape(", ".join(map(str, value)))
     return escape(f"{value:,}" if isinstance(value, int) else str(value))
 
 

@@ -11,7 +11,8 @@ from rustpy_xlsxwriter import write_worksheets
 
 from openmart_lib.errors import InputError
 from openmart_lib.ledger.overview import RunInfo
-from openmart_lib.ledger.states import SENTENCES, Outcome
+from openmart_lib.ledger.states import SENTENCES
+from openmart_lib.results.together import Runs
 from openmart_lib.settings import SANDBOX
 
 MAX_LINES: Final = 1_048_575  # data lines under one header line; source: Excel specifications and limits
@@ -68,7 +69,7 @@ def write_workbook(
 
 
 def summary_sheet(
-    run: RunInfo, frame: pl.DataFrame, *, shape: str, rows: int, only: str = ""
+    runs: Runs, frame: pl.DataFrame, *, shape: str, rows: int, only: str = "", best_first: str = ""
 ) -> pl.DataFrame:
     """Return the second sheet: what the file is, where it came from, and each outcome with its meaning.
 
@@ -78,10 +79,16 @@ def summary_sheet(
         frame: The lines of the file.
         rows: Uploaded rows that they stand for.
         only: What the lines were chosen by, as a sentence; "" for all.
+        best_first: What a company's best record was chosen by, as a sentence.
     """
-    facts = [*_about_run(run), ("", "", ""), *_about_file(run, frame, shape, rows, only), ("", "", "")]
-    facts.append(("uploaded rows", f"{run.row_count:,}", "The outcomes below add up to this."))
-    counts = [(one, run.outcomes[one]) for one in Outcome if run.outcomes[one]]
+    facts = []
+    for run in runs.each:
+        facts += [*_about_run(run), ("", "", "")]
+    facts += [*_about_file(runs, frame, shape, rows, only), ("", "", "")]
+    if best_first:
+        facts.insert(-1, ("best record of a company", "", best_first))
+    facts.append(("uploaded rows", f"{runs.row_count:,}", "The outcomes below add up to this."))
+    counts = [(one, count) for one, count in runs.outcomes.items() if count]
     facts += [(str(one), f"{count:,}", SENTENCES[one]) for one, count in counts]
     return pl.DataFrame(facts, schema=dict.fromkeys(("what", "value", "meaning"), pl.String), orient="row")
 
@@ -101,9 +108,9 @@ def _about_run(run: RunInfo) -> list[tuple[str, str, str]]:
 
 
 def _about_file(
-    run: RunInfo, frame: pl.DataFrame, shape: str, rows: int, only: str
+    runs: Runs, frame: pl.DataFrame, shape: str, rows: int, only: str
 ) -> list[tuple[str, str, str]]:
-    pending = run.pending.total
+    pending = runs.row_count - runs.final_rows
     fetched = (
         frame["fetched_at"].drop_nulls() if "fetched_at" in frame.columns else pl.Series([], dtype=pl.String)
     )
@@ -115,9 +122,13 @@ def _about_file(
         (
             "lines in this file",
             f"{frame.height:,}",
-            f"They stand for {rows:,} of {run.row_count:,} rows. {only}",
+            f"They stand for {rows:,} of {runs.row_count:,} rows. {only}",
         ),
-        ("source of what was found", f"Openmart, {run.kind}", f"{batches:,} batches; ids in the lines."),
+        (
+            "source of what was found",
+            f"Openmart, {', '.join(runs.kinds)}",
+            f"{batches:,} batches; ids in the lines.",
+        ),
         ("fetched", first, f"The last answer: {last}." if last else "No answer yet."),
     ]
 

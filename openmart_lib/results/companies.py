@@ -39,8 +39,8 @@ def best_of_companies(
         The columns of ``long``, and last ``company_rows`` (Int64): the uploaded rows that name the company,
         whether they may be shown or not.
     """
-    long = long.rechunk() if long.is_empty() else long  # several empty chunks make pl.format panic
-    uploaded = pl.format("row {} of {}", "row", "run_name")
+    # No pl.format: polars 2.1 panics where the first chunk of a filtered frame is empty.
+    uploaded = pl.concat_str(pl.col("row").cast(pl.String), "run_name", separator=" of ")
     keys = long.select(
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("place"),
         pl.coalesce("domain", uploaded).alias("company"),

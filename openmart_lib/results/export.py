@@ -262,7 +262,7 @@ def file_name(
 def _of_outcomes(frame: pl.DataFrame, outcomes: Collection[Outcome] | None) -> pl.DataFrame:
     if outcomes is None:
         return frame
-    return frame.filter(pl.col("outcome").is_in([str(outcome) for outcome in outcomes]))
+    return frame.filter(pl.col("outcome").is_in([str(outcome) for outcome in outcomes])).rechunk()
 
 
 def _only_words(outcomes: Collection[Outcome] | None, rows: pl.Series | None) -> str:

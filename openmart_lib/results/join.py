@@ -61,7 +61,8 @@ def results(
         RunNotFoundError: If there is no such run.
         InputError: If the shape is none of the three, or no run is named.
     """
-    return results_lazy(ledger, run_id, shape, contacts=contacts, ranking=ranking, rows=rows).collect()
+    frame = results_lazy(ledger, run_id, shape, contacts=contacts, ranking=ranking, rows=rows).collect()
+    return frame if rows is None else frame.rechunk()  # polars 2.1 panics on some empty first chunks
 
 
 def results_lazy(

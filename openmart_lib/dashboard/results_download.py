@@ -226,6 +226,8 @@ def _status(run: RunInfo) -> None:
         widgets.error_message(error)
         background.forget(key)
         return
+    if ready.lists != tuple(never_lists(resources.ledger())):
+        routes.OFFERS.end(ready.address)  # somebody may stand in it who must not be contacted
     if routes.OFFERS.find(ready.address) is None:
         st.caption("The file that was prepared has expired. Prepare it again.")
         background.forget(key)

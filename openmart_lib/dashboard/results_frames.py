@@ -74,8 +74,12 @@ def match_rate(run: RunInfo, facet: str) -> pl.DataFrame:
 
 
 def _state(run: RunInfo) -> int:
-    """Return a number that changes when this run may have changed; a run at rest keeps its frames."""
-    return queries.revision(resources.ledger()) if run.moving else -run.final_rows
+    """Return a number that changes when this run may have changed; a run at rest keeps its frames.
+
+    Rows at rest may still change, at an equal count of final ones: a batch in doubt turns up or is given up.
+    """
+    ledger = resources.ledger()
+    return queries.revision(ledger) if run.moving else -queries.last_event(ledger, run.run_id)[0]
 
 
 @st.cache_resource(max_entries=RUNS_KEPT, show_spinner="Joining the results to your rows…")

@@ -12,9 +12,10 @@ import streamlit as st
 
 from openmart_lib.dashboard import background, resources, routes
 from openmart_lib.errors import InputError
-from openmart_lib.ledger import Ledger
+from openmart_lib.ledger import Ledger, queries
 from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.suppressing import NeverList, never_lists
 from openmart_lib.results import export
 from openmart_lib.results.chain_file import export_best
 from openmart_lib.results.export import ExportInfo
@@ -80,9 +81,9 @@ class Wanted:
 
     @property
     def key(self) -> str:
-        """What tells it from every other file, and from itself after the run went on."""
+        """What tells it from every other file, and from itself after its rows or what is left out changed."""
         chosen = "all" if self.rows is None else f"{self.rows.len()}.{self.rows.hash(seed=1).sum()}"
-        return "|".join(("export", self.run.run_id, str(self.run.final_rows), self.shape, self.fmt, chosen))
+        return "|".join(("export", _content(self.run), self.shape, self.fmt, chosen, self.words))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,22 +104,28 @@ class WantedBest(Wanted):
 
     @property
     def key(self) -> str:
-        """What tells it from every other file, and from itself after one of the runs went on."""
-        state = ",".join(f"{run.run_id}:{run.final_rows}" for run in self.chain)
-        return "|".join(("export", self.shape, self.fmt, state))
+        """What tells it from every other file, and from itself after one of the runs or lists changed."""
+        return "|".join(("export", self.shape, self.fmt, *map(_content, self.chain)))
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A prepared file's address, name and size in bytes.
 
-    ``withheld``: uploaded rows of which something is left out, as it is on a never-contact list.
+    ``withheld``: uploaded rows of which something is left out, as it is on one of the ``lists`` of then.
     """
 
     address: str
     name: str
     size: int
     withheld: int = 0
+    lists: tuple[NeverList, ...] = ()
+
+
+def _content(run: RunInfo) -> str:
+    """Return a text that changes when a file of this run would hold something else."""
+    ledger = resources.ledger()
+    return f"{run.run_id}:{queries.last_event(ledger, run.run_id)[0]}:{never_lists(ledger)}"
 
 
 def owner() -> str:
@@ -191,10 +198,11 @@ def _work(wanted: Wanted, whose: str) -> Callable[[background.Progress], Ready]:
     ledger = resources.ledger()
 
     def work(progress: background.Progress) -> Ready:
+        lists = tuple(never_lists(ledger))  # before it is written: whoever is listed meanwhile is missed then
         written = write_file(ledger, wanted, progress)
         path, size = written.path, written.path.stat().st_size
         # Offered here and not by the page: a file that nobody comes back for is deleted in time too.
         address = routes.OFFERS.add(path, wanted.file_name, whose)
-        return Ready(address, wanted.file_name, size, written.withheld)
+        return Ready(address, wanted.file_name, size, written.withheld, lists)
 
     return work

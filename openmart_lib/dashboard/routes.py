@@ -77,6 +77,10 @@ class Offers:
         for token in mine:
             self._end(token)
 
+    def end(self, address: str) -> None:
+        """End an address and delete its file."""
+        self._end(address.rsplit("/", 1)[-1])
+
     def _end(self, token: str) -> None:
         with self._lock:
             offer = self._known.pop(token, None)

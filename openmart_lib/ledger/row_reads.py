@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Connection, Select, func, select
 
+from openmart_lib.ledger.exports import TAKEN
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import batch, event, remote_task, row_task, task, uploaded_row
@@ -127,9 +128,13 @@ def answer_parts(ledger: Ledger, run_id: str) -> pl.DataFrame:
 
 @in_plain_words
 def last_event(ledger: Ledger, run_id: str) -> tuple[int, float]:
-    """Return id and time (UTC s) of the newest event of a run: whatever changed its rows has written one."""
+    """Return id and time (UTC s) of the newest event of a run: whatever changed its rows has written one.
+
+    That a file was taken is none of them: it changes no row.
+    """
     with ledger.read() as connection:
-        query = select(func.max(event.c.id)).where(event.c.run_id == run_pk(connection, run_id))
+        mine = event.c.run_id == run_pk(connection, run_id)
+        query = select(func.max(event.c.id)).where(mine, event.c.kind != TAKEN)
         newest = connection.execute(query).scalar()
         at = connection.execute(select(event.c.at).where(event.c.id == newest)).scalar()
     return int(newest or 0), float(at or 0.0)

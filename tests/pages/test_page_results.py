@@ -9,8 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from openmart_lib.dashboard import results_charts, results_columns, results_pictures, results_table
+from openmart_lib.ledger import BatchState, queries
+from openmart_lib.ledger.decisions import attach_batch
 from openmart_lib.results.pictures import OVER_TIME_SCHEMA
-from tests.pages.conftest import LIST, Desk, button, labels, texts
+from tests.pages.conftest import LIST, Desk, button, eventually, labels, texts
 
 
 @pytest.fixture
@@ -95,6 +97,23 @@ def test_a_run_that_still_runs_shows_what_is_there(desk: Desk) -> None:
 def shown(page: AppTest) -> list[int]:
     """The numbers of the rows in the table."""
     return list(page.dataframe[0].value["row"])
+
+
+def test_rows_at_rest_whose_batch_turns_up_later_are_shown_as_they_are_now(desk: Desk) -> None:
+    desk.sandbox.faults.add("answer_lost")
+    run_id = desk.plan()
+    with desk.working():
+        eventually(lambda: desk.run(run_id).batches[BatchState.UNKNOWN] == 1)
+    (lost,) = queries.batches(desk.ledger, run_id)["pk"]
+    before = desk.open("results", run=run_id)
+    assert before.dataframe[0].value["outcome"].tolist()[0] == ["unknown"]
+
+    attach_batch(desk.ledger, lost, desk.sandbox.journal()[0].batch_id)
+    desk.finish(run_id)
+
+    after = desk.open("results", run=run_id)
+    assert after.dataframe[0].value["outcome"].tolist()[0] == ["matched"]
+    assert [one.value for one in after.metric if one.label == "With email"] == ["1"]
 
 
 def test_a_facet_tells_how_many_rows_each_value_has_under_the_other_filters(

@@ -190,6 +190,8 @@ def test_the_key_of_a_file_tells_it_from_every_other(finished_desk: Desk, run_id
 
     assert wanted(finished_desk, run_id).key == page_key
     assert len({page_key, *keys}) == 3
+    never(finished_desk, "everything.example")
+    assert wanted(finished_desk, run_id).key != page_key, "somebody is left out now"
 
 
 def fetch(key: str) -> Ready:
@@ -252,6 +254,22 @@ def test_what_is_left_out_is_said_before_a_small_file_is_taken(finished_desk: De
     gone = file_bytes(wanted(finished_desk, run_id, "rows", "plain")).decode().count(LEFT_OUT)
     assert gone == 2, "the row and the one that is the same"
     assert "2 rows have something left out: on your never-contact list." in texts(page)
+
+
+def test_a_prepared_file_ends_when_somebody_is_put_on_a_never_contact_list(
+    finished_desk: Desk, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_download, "AT_ONCE", 3)
+    page = finished_desk.open("results", run=run_id)
+    button(page, "Prepare JSON lines").click()
+    eventually(lambda: _prepared(page.run()))
+    offer = routes.OFFERS.find(page.link_button[0].url)
+
+    never(finished_desk, "everything.example")
+    page.run()
+
+    assert offer is not None and not offer.path.exists()
+    assert not page.link_button
 
 
 def test_what_is_left_out_of_a_prepared_file_is_said_with_its_address(

@@ -18,7 +18,6 @@ import polars as pl
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.intake.fields import Field
-from openmart_lib.ledger import Outcome
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results.columns import uploaded_names
 from openmart_lib.results.quality import has_email, is_verified
@@ -28,6 +27,7 @@ NOTHING: Final = ""  # a column that the other program knows and we have nothing
 # Custom fields at the end of every line: where it came from, and when.
 TRAILING: Final = ("source", "batch_id", "task_id", "tracking_id", "fetched_at", "email_verified")
 WHY: Final = "left_out_because"
+_LAST: Final = 2**40  # more than a list has rows
 
 _PEOPLE: Final = (Kind.FIND_PEOPLE, Kind.LOOKUP_PEOPLE)
 
@@ -153,7 +153,7 @@ PRESETS: Final[dict[str, Preset]] = {
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A preset's two files. ``repeats`` counts uploaded rows that repeat another row and are in neither.
+    """A preset's two files. ``repeats`` counts uploaded rows that repeat another of them and are in neither.
 
     ``ready``: the preset's columns, then ``TRAILING``. ``apart``: ``left_out_because`` and ``row`` (the
     uploaded row), then the same columns. All String but ``row`` (Int64).
@@ -175,7 +175,8 @@ def split(frame: pl.DataFrame, run: RunInfo, preset: Preset) -> Split:
     Args:
         frame: ``join.results`` in the shape ``long``, or a part of its lines.
     """
-    own = frame.filter(pl.col("outcome") != Outcome.DUPLICATE)
+    repeats = frame.filter(~_counts(frame))
+    own = frame.filter(_counts(frame))
     lines = own.select(_values(own, run))
     reason = pl.coalesce(
         pl.when(pl.col("record_no").is_null()).then(pl.col("outcome_reason")),
@@ -200,8 +201,18 @@ def split(frame: pl.DataFrame, run: RunInfo, preset: Preset) -> Split:
         apart=judged.filter(pl.col(WHY).is_not_null())
         .sort("row", maintain_order=True)
         .select(WHY, "row", *values),
-        repeats=frame.filter(pl.col("outcome") == Outcome.DUPLICATE)["row"].n_unique(),
+        repeats=repeats["row"].n_unique(),
     )
+
+
+def _counts(frame: pl.DataFrame) -> pl.Expr:
+    """Return which lines stand for themselves: all but those of rows that repeat another row among them.
+
+    Of rows that repeat one that was filtered out the first stands for it: its people were asked for.
+    """
+    looked_up = pl.coalesce("duplicate_of", "row")
+    own_before_repeats = pl.col("row") + pl.col("duplicate_of").is_not_null() * _LAST
+    return own_before_repeats == own_before_repeats.min().over(looked_up)
 
 
 def _values(frame: pl.DataFrame, run: RunInfo) -> list[pl.Expr]:

@@ -94,6 +94,17 @@ def test_every_line_is_in_one_file_or_a_repeat(story: Story, parts: Callable[[st
     assert both.repeats == 1
 
 
+def test_a_row_whose_original_was_filtered_out_brings_its_people_itself(story: Story) -> None:
+    run = queries.run_info(story.ledger, story.run_id)
+    lines = join.results(story.ledger, story.run_id, "long")
+    (repeat,) = lines.filter(pl.col("outcome") == "duplicate")["row"].unique()
+
+    alone = crm.split(lines.filter(pl.col("row") == repeat), run, crm.PRESETS["instantly"])
+
+    assert alone.ready["email"].to_list() == ["bo@acme.com", "ana@acme.com"]
+    assert alone.repeats == 0
+
+
 def test_verified_people_come_first_and_nobody_comes_twice(parts: Callable[[str], Split]) -> None:
     both = parts("instantly")
 

@@ -150,9 +150,12 @@ def with_reuse(
     return spared(prepared, plan, reused, settings, ledger), found
 
 
-def without_suppressed(ledger: Ledger, prepared: Prepared) -> Prepared:
+def without_suppressed(
+    ledger: Ledger, prepared: Prepared, *, lists: suppression.Lists | None = None
+) -> Prepared:
     """Return it without the rows that are on a never-contact list."""
-    plan, gone = suppression.narrow(ledger, prepared.plan, prepared.kind, prepared.upload.frame)
+    frame = prepared.upload.frame
+    plan, gone = suppression.narrow(ledger, prepared.plan, prepared.kind, frame, lists=lists)
     return replace(prepared, plan=plan) if gone else prepared
 
 
@@ -201,7 +204,8 @@ def confirm(
         InputError: If no row can be sent or reused, or the limit or the pilot is no number from 0 upwards.
         RunExistsError: If the same content was submitted before and ``again`` is not set.
     """
-    prepared = without_suppressed(ledger, prepared)  # the last word, whichever way in
+    lists = suppression.lists_of(ledger)
+    prepared = without_suppressed(ledger, prepared, lists=lists)  # the last word, whichever way in
     reused = prepared.reused if reused is None else reused
     if reused is None or reused.is_empty():
         check_sendable(prepared)
@@ -230,6 +234,7 @@ def confirm(
         spend_at_most=limit,
         pilot_rows=pilot_rows,
         reused=reused,
+        never_checked=lists.changes,
     )
     return plan_run(ledger, new, progress=progress)
 

@@ -22,8 +22,8 @@ from openmart_lib.intake.narrowing import take_out
 from openmart_lib.intake.tasks import Intake, Plan
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.queries import upload_rows
-from openmart_lib.ledger.suppressing import add_entries, hashes, secret
-from openmart_lib.ledger.withdrawing import unsent, waiting_runs, withdraw
+from openmart_lib.ledger.suppressing import add_entries, hashes, mark_checked, secret
+from openmart_lib.ledger.withdrawing import unchecked, unsent, waiting_runs, withdraw
 
 CODE: Final = "suppressed"  # intake code of a row that is left out for it
 REASON: Final = "On your never-contact list."
@@ -31,6 +31,7 @@ WITHDRAWN: Final = (
     "Not sent any more: this row, or one that was asked for together with it, is on your never-contact list."
 )
 _HASH_BYTES: Final = 16
+_BATCHES_AT_ONCE: Final = 1_000  # compared in one go: about 100,000 rows
 _PEOPLE: Final = pl.Struct(
     {"people": pl.List(pl.Struct(dict.fromkeys(("first_name", "last_name", "linkedin_url"), pl.String)))}
 )
@@ -64,10 +65,11 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """All lists together: the key, and the hashes by kind."""
+    """All lists together: the key, the hashes by kind, and how often the lists had changed then."""
 
     key: bytes
     known: dict[str, set[str]]
+    changes: int
 
     def __bool__(self) -> bool:
         return bool(self.known)
@@ -116,27 +118,51 @@ def add_list(ledger: Ledger, upload: Upload, *, name: str) -> Added:
     return Added(name, len(hashed), new, entries.unread, withdraw_listed(ledger))
 
 
-def withdraw_listed(ledger: Ledger) -> int:
+def withdraw_listed(ledger: Ledger, *, run_id: str | None = None, batches: int | None = None) -> int:
     """Cancel what waits to be sent and is on a never-contact list; return how many rows that were.
 
     Of people who are asked for together all are cancelled when one is listed. What is with Openmart cannot
-    be recalled.
+    be recalled. Batches that were compared since the lists last changed are passed over: only those that
+    came to wait in another way than by planning cost anything.
+
+    Args:
+        run_id: Only of this run.
+        batches: Only so many of its batches, the first ones; the worker has other things to do.
+
+    Raises:
+        LedgerError: If the lists cannot be read, or something could not be stored.
     """
     lists = lists_of(ledger)
     gone = 0
-    for run_id, kind in waiting_runs(ledger) if lists else ():
-        rows = unsent(ledger, run_id)
-        mailed = _mailed_rows(lists, ledger, run_id)
-        listed = lists.has(never.DOMAIN, never.domains(rows["domain"])) | rows["seq"].is_in(mailed.implode())
-        if kind is Kind.LOOKUP_PEOPLE:
-            tasks = rows.unique("task_no", maintain_order=True)
-            listed = listed | rows["task_no"].is_in(_listed_tasks(lists, tasks)["task_no"].implode())
-        if listed.any():
-            gone += withdraw(ledger, run_id, rows.filter(listed).select("batch_pk", "task_no"), WITHDRAWN)
+    for waiting, kind in waiting_runs(ledger):
+        if run_id is not None and run_id != waiting:
+            continue
+        pks = unchecked(ledger, waiting)[:batches]
+        for start in range(0, len(pks), _BATCHES_AT_ONCE):
+            part = pks[start : start + _BATCHES_AT_ONCE]
+            rows = unsent(ledger, part)
+            listed = rows.filter(_waiting_listed(lists, ledger, waiting, kind, rows))
+            if listed.height:
+                tasks = listed.select("batch_pk", "task_no")
+                gone += withdraw(ledger, waiting, tasks, WITHDRAWN, checked=lists.changes)
+            mark_checked(ledger, part, lists.changes)
     return gone
 
 
-def narrow(ledger: Ledger, plan: Plan, kind: Kind, frame: pl.DataFrame) -> tuple[Plan, int]:
+def _waiting_listed(lists: Lists, ledger: Ledger, run_id: str, kind: Kind, rows: pl.DataFrame) -> pl.Series:
+    """Return which of these rows of a run, as ``unsent`` gives them, are not to be sent."""
+    listed = lists.has(never.DOMAIN, never.domains(rows["domain"]))
+    if never.EMAIL in lists.known:
+        listed = listed | rows["seq"].is_in(_mailed_rows(lists, ledger, run_id, rows["seq"]).implode())
+    if kind is Kind.LOOKUP_PEOPLE and never.PERSON in lists.known:
+        tasks = rows.unique("task_no", maintain_order=True)
+        listed = listed | rows["task_no"].is_in(_listed_tasks(lists, tasks)["task_no"].implode())
+    return listed
+
+
+def narrow(
+    ledger: Ledger, plan: Plan, kind: Kind, frame: pl.DataFrame, *, lists: Lists | None = None
+) -> tuple[Plan, int]:
     """Return the plan without rows that are on a never-contact list, and how many they are.
 
     A row is, when its company or the person it asks for is listed, or any cell of it is a listed email.
@@ -144,8 +170,9 @@ def narrow(ledger: Ledger, plan: Plan, kind: Kind, frame: pl.DataFrame) -> tuple
 
     Args:
         frame: The upload's frame.
+        lists: All lists, where they were read already.
     """
-    lists = lists_of(ledger)
+    lists = lists_of(ledger) if lists is None else lists
     if not lists:
         return plan, 0
     sent = plan.rows["intake"].is_in([Intake.ACCEPTED.value, Intake.DUPLICATE.value])
@@ -157,10 +184,13 @@ def narrow(ledger: Ledger, plan: Plan, kind: Kind, frame: pl.DataFrame) -> tuple
     return take_out(plan, told, intake=Intake.SKIPPED, code=CODE, copies="inherit"), len(seqs)
 
 
-def _mailed_rows(lists: Lists, ledger: Ledger, run_id: str) -> pl.Series:
-    """Return the numbers of a run's rows that hold a listed email; none where its uploaded rows are gone."""
+def _mailed_rows(lists: Lists, ledger: Ledger, run_id: str, seqs: pl.Series) -> pl.Series:
+    """Return which of these rows of a run hold a listed email; none where its uploaded rows are gone."""
+    if seqs.is_empty():
+        return seqs
+    among = pl.col("seq").is_between(seqs.min(), seqs.max())
     try:
-        frame = upload_rows(ledger, run_id).collect()
+        frame = upload_rows(ledger, run_id).filter(among).collect()
     except LedgerError:
         return pl.Series(dtype=pl.UInt32)
     return frame["seq"].filter(_mailed(lists, frame))
@@ -168,8 +198,8 @@ def _mailed_rows(lists: Lists, ledger: Ledger, run_id: str) -> pl.Series:
 
 def lists_of(ledger: Ledger) -> Lists:
     """Return all never-contact lists of a ledger; false while there is none."""
-    known = hashes(ledger)
-    return Lists(secret(ledger) if known else b"", known)
+    known, changes = hashes(ledger)
+    return Lists(secret(ledger) if known else b"", known, changes)
 
 
 def _hash(key: bytes, kind: str, text: str) -> str:

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": {"api.wire", "api.payload", "api.lance_states", "ledger", "intake", "suppression"},
     "suppression": {"api.wire", "intake", "ledger"},
     "reuse": {"api.wire", "intake", "ledger", "results"},
-    "engine": {"api", "ledger"},
+    "engine": {"api", "ledger", "suppression"},
     "submission": {"api.wire", "engine", "intake", "ledger", "reuse", "suppression"},
     "attachment": {"api.wire", "engine", "intake", "ledger", "submission"},
     "report": {"engine", "ledger"},

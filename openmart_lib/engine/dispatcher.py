@@ -41,6 +41,7 @@ TICK: Final = 0.25  # seconds; an own job that ends wakes the loop earlier
 SLEPT: Final = 30.0  # seconds; a shorter sleep explains nothing
 BACKLOG: Final = 4  # reads per connection that may wait in the executor's queue
 COMPLAIN_EVERY: Final = 60.0  # seconds
+COMPARED_AT_ONCE: Final = 100  # batches; what the loop does about never-contact lists takes a blink
 LEDGER_PAUSE: Final = 1.0  # seconds without new polls after one that the ledger could not take
 
 
@@ -183,6 +184,9 @@ class Dispatcher:
             if candidate is None:
                 pause_what_waits(self._ledger, self._account_id)
                 return
+            if not candidate.checked:
+                self._compare_with_never_lists(candidate.run_id)
+                continue
             self._balances.before_submission()
             claim = submissions.claim(
                 self._ledger,
@@ -197,6 +201,15 @@ class Dispatcher:
                     self._balances.wait_anew()
                 return
             self._hand_over(claim)
+
+    def _compare_with_never_lists(self, run_id: str) -> None:
+        """Take what is on a never-contact list out of a run's next batches, which came to wait uncompared."""
+        # Imported only now: it reads lists, which a worker hardly ever needs, and so starts quicker.
+        from openmart_lib.suppression import withdraw_listed
+
+        gone = withdraw_listed(self._ledger, run_id=run_id, batches=COMPARED_AT_ONCE)
+        if gone:
+            log.warning("%d rows are not sent: they are on a never-contact list", gone)
 
     def _hold_back(self, obstacle: str) -> None:
         """Say why nothing is claimed: at once, and again every minute that it lasts."""

@@ -1,7 +1,8 @@
 """Claiming: which batch is next, and the one statement that claims it only if everything allows it.
 
 Run, environment, account hold, time, a free slot, the run's limit, the account's reserve and its pilot are
-tested in the statement itself, so nothing that changes meanwhile lets a batch through.
+tested in the statement itself, so nothing that changes meanwhile lets a batch through; and that its rows were
+compared with the never-contact lists as they are.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from openmart_lib.ledger import limits, pilots
 from openmart_lib.ledger.schema import account, batch, run
 from openmart_lib.ledger.states import BatchState
+from openmart_lib.ledger.suppressing import is_checked
 
 FAR_AHEAD: Final = 3600.0  # seconds; the clock was set back, or it is a 429's wait, which the account keeps
 _SENDING: Final = batch.alias("sending")
@@ -59,7 +61,13 @@ def _next_run() -> Select[Any]:
 # Built once: the dispatcher asks whenever a slot is free.
 NEXT_RUN: Final = _next_run()
 _DUE: Final = (
-    select(batch.c.id, batch.c.batch_no, batch.c.search_of, batch.c.task_count)
+    select(
+        batch.c.id,
+        batch.c.batch_no,
+        batch.c.search_of,
+        batch.c.task_count,
+        is_checked().label("checked"),
+    )
     .join(run, run.c.id == batch.c.run_id)
     .where(
         batch.c.run_id == bindparam("b_run"),
@@ -104,6 +112,7 @@ def _claim() -> ReturningUpdate[Any]:
             batch.c.id == bindparam("b_pk"),
             batch.c.state == BatchState.PLANNED,
             batch.c.task_count == bindparam("b_tasks", type_=Integer),  # it was divided after it was chosen
+            is_checked(),
             _is_due(now),
             allowed,
             in_flight < free_slots,

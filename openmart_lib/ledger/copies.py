@@ -50,6 +50,7 @@ def copy_batch(
         "state": BatchState.PLANNED,
         "resend_of": old.id,
         "search_of": search_of,
+        "never_checked": old.never_checked,
         "task_count": len(tasks),
         "open_tasks": len(tasks),
         "open_rows": 0,

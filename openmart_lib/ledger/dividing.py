@@ -13,7 +13,10 @@ from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import batch, row_task, run, task
 from openmart_lib.ledger.tariff import Tariff
 
-_SAME = ("run_id", "account_id", "environment", "kind", "state", "resend_of", "search_of")
+_SAME = (
+    *("run_id", "account_id", "environment", "kind", "state", "resend_of", "search_of"),
+    "never_checked",
+)
 
 
 def divide(

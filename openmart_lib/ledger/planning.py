@@ -63,6 +63,7 @@ class NewRun:
         pilot_rows: So many rows, chosen at random, are sent first, and the rest waits for a person; 0: none.
         reused: Rows that an earlier task serves, intake ``reused``: seq, source_run_id (the run's integer
             key), source_task_no, source_person_no.
+        never_checked: The changes of the never-contact lists that the rows were compared with.
     """
 
     name: str
@@ -88,6 +89,7 @@ class NewRun:
     spend_at_most: float | None = None
     pilot_rows: int = 0
     reused: pl.DataFrame | None = None
+    never_checked: int = 0
 
 
 def find_or_insert(ledger: Ledger, connection: Connection, new: NewRun) -> tuple[int, str, bool]:
@@ -254,16 +256,17 @@ def _statements(
     yield from _inserts("uploaded_row", rows)
     columns = (
         "run_id, account_id, environment, batch_no, kind, state, task_count, open_tasks, open_rows, "
-        "worst_credits"
+        "worst_credits, never_checked"
     )
-    insert_batch = f"INSERT INTO batch ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {_UNLESS_THERE}"
-    kind, state = str(new.kind), str(BatchState.PLANNED)
+    marks = ", ".join("?" * 11)
+    insert_batch = f"INSERT INTO batch ({columns}) VALUES ({marks}) {_UNLESS_THERE}"
+    kind, state, checked = str(new.kind), str(BatchState.PLANNED), new.never_checked
     for part in planned.batches.iter_slices(CHUNK_ROWS):
         yield (
             insert_batch,
             [
-                (pk, account_id, environment, number, kind, state, tasks, tasks, open_rows, worst)
-                for number, tasks, open_rows, worst in part.rows()
+                (pk, account_id, environment, no, kind, state, tasks, tasks, open_rows, worst, checked)
+                for no, tasks, open_rows, worst in part.rows()
             ],
         )
     insert_task = (

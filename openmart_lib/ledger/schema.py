@@ -162,6 +162,7 @@ batch = Table(
     Column("worst_credits", Float, nullable=False, server_default=text("0")),  # at most, of its open tasks
     Column("open_tasks", Integer, nullable=False),  # tasks without their last word
     Column("open_rows", Integer, nullable=False),  # uploaded rows without their last word (no duplicates)
+    Column("never_checked", Integer, nullable=False, server_default=text("0")),  # see ``suppressing``
     Column("not_before", Float, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),  # times claimed
     Column("worker_id", Text),  # who sends, or sent, it

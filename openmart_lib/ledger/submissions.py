@@ -47,7 +47,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A batch that could be claimed now, with the body it would send: that of ``task_count`` tasks."""
+    """A batch that could be claimed now, with the body it would send: that of ``task_count`` tasks.
+
+    One that is not ``checked`` is to be compared with the never-contact lists first: no claim takes it.
+    """
 
     pk: int
     run_id: str
@@ -55,6 +58,7 @@ class Candidate:
     kind: Kind
     body: bytes
     task_count: int
+    checked: bool
 
 
 def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
@@ -76,7 +80,9 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
             first = connection.execute(claiming.OLDEST_DUE, due).one()
         body = batch_body(connection, first.id, chosen.public_id)
     kind = Kind(chosen.kind)
-    return Candidate(first.id, chosen.public_id, first.batch_no, kind, body, first.task_count)
+    return Candidate(
+        first.id, chosen.public_id, first.batch_no, kind, body, first.task_count, bool(first.checked)
+    )
 
 
 def claim(

@@ -1,4 +1,9 @@
-"""Never-contact lists as the ledger keeps them: keyed hashes by list, never what they were made from."""
+"""Never-contact lists as the ledger keeps them: keyed hashes by list, never what they were made from.
+
+Their changes are counted, and each batch keeps (``never_checked``) up to which change its rows were compared
+with the lists. A claim takes no batch that was not compared with the last one, so whatever way a batch comes
+to wait (planned meanwhile, back after a 429, sent again, part of a search), nobody who is listed leaves.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,15 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
-from openmart_lib.ledger.schema import meta, suppressed
+from openmart_lib.ledger.schema import batch, meta, suppressed
+from openmart_lib.ledger.states import BatchState
 
 SECRET: Final = "suppression secret"
+CHANGES: Final = "never-contact changes"  # in ``meta``: how often entries were added
 _ROWS_AT_ONCE: Final = 2_000  # in one write transaction
 
 
@@ -67,7 +74,8 @@ def add_entries(ledger: Ledger, list_name: str, entries: list[tuple[str, str]]) 
         with ledger.write() as connection:
             now = ledger.now()
             rows = [{"kind": kind, "hash": one, "list_name": list_name, "at": now} for kind, one in part]
-            connection.execute(statement, rows)
+            if connection.execute(statement, rows).rowcount:
+                _count_change(connection)
     added = _count(ledger, list_name) - before
     with ledger.write() as connection:
         append_event(connection, ledger.now(), "never_contact_added", entries=added)
@@ -100,13 +108,39 @@ def never_lists(ledger: Ledger) -> list[NeverList]:
 
 
 @in_plain_words
-def hashes(ledger: Ledger) -> dict[str, set[str]]:
-    """Return the hashes of all lists by kind; empty while there is no list."""
+def hashes(ledger: Ledger) -> tuple[dict[str, set[str]], int]:
+    """Return the hashes of all lists by kind, empty while there is no list, and their changes so far."""
     found: dict[str, set[str]] = {}
     with ledger.read() as connection:
         for kind, one in connection.execute(select(suppressed.c.kind, suppressed.c.hash).distinct()):
             found.setdefault(kind, set()).add(one)
-    return found
+        return found, int(connection.execute(select(_changes())).scalar_one())
+
+
+def is_checked() -> ColumnElement[bool]:
+    """Whether a batch was compared with the lists as they are now."""
+    return batch.c.never_checked >= _changes()
+
+
+@in_plain_words
+def mark_checked(ledger: Ledger, batch_pks: list[int], changes: int) -> None:
+    """Note that what waits in these batches was compared with the lists as of so many changes."""
+    for start in range(0, len(batch_pks), _ROWS_AT_ONCE):
+        mine = batch.c.id.in_(batch_pks[start : start + _ROWS_AT_ONCE])
+        older = (batch.c.state == BatchState.PLANNED) & (batch.c.never_checked < changes)
+        with ledger.write() as connection:
+            connection.execute(update(batch).where(mine, older).values(never_checked=changes))
+
+
+def _changes() -> ColumnElement[int]:
+    counted = select(cast(meta.c.value, Integer)).where(meta.c.name == CHANGES).scalar_subquery()
+    return func.coalesce(counted, literal(0))
+
+
+def _count_change(connection: Connection) -> None:
+    one = insert(meta).values(name=CHANGES, value="1")
+    more = {"value": cast(meta.c.value, Integer) + 1}
+    connection.execute(one.on_conflict_do_update(index_elements=["name"], set_=more))
 
 
 def _count(ledger: Ledger, list_name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.ledger import copies, moves
@@ -15,6 +15,7 @@ from openmart_lib.ledger.row_reads import read_frame
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import batch, row_task, run, task
 from openmart_lib.ledger.states import BatchState
+from openmart_lib.ledger.suppressing import is_checked
 
 UNSENT_SCHEMA: Final[dict[str, Any]] = {
     "batch_pk": pl.Int64,
@@ -30,21 +31,33 @@ _TIE: Final = (row_task.c.run_id == task.c.run_id) & (row_task.c.task_no == task
 
 @in_plain_words
 def waiting_runs(ledger: Ledger) -> list[tuple[str, Kind]]:
-    """Return the runs (public id, kind) of which something waits to be sent, oldest first."""
-    waits = select(batch.c.id).where(batch.c.run_id == run.c.id, _WAITS).exists()
+    """Return the runs (public id, kind), oldest first, of which something waits that is to be compared."""
+    waits = select(batch.c.id).where(batch.c.run_id == run.c.id, _WAITS, ~is_checked()).exists()
     query = select(run.c.public_id, run.c.kind).where(run.c.planned_at.is_not(None), waits)
     with ledger.read() as connection:
         return [(public_id, Kind(kind)) for public_id, kind in connection.execute(query.order_by(run.c.id))]
 
 
 @in_plain_words
-def unsent(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """Return one row per uploaded row that waits to be sent.
-
-    Columns: batch_pk, task_no, person_no, seq, domain, request (JSON).
+def unchecked(ledger: Ledger, run_id: str) -> list[int]:
+    """Return the batches (keys) of a run that wait and are to be compared with the lists, the first first.
 
     Raises:
         RunNotFoundError: If there is no such run.
+    """
+    with ledger.read() as connection:
+        of_run = batch.c.run_id == run_pk(connection, run_id)
+        found = connection.execute(
+            select(batch.c.id).where(of_run, _WAITS, ~is_checked()).order_by(batch.c.id)
+        )
+        return list(found.scalars())
+
+
+@in_plain_words
+def unsent(ledger: Ledger, batch_pks: list[int]) -> pl.DataFrame:
+    """Return one row per uploaded row of these batches.
+
+    Columns: batch_pk, task_no, person_no, seq, domain, request (JSON).
     """
     columns = (
         task.c.batch_pk,
@@ -56,17 +69,18 @@ def unsent(ledger: Ledger, run_id: str) -> pl.DataFrame:
     )
     query = select(*columns).join(batch, batch.c.id == task.c.batch_pk).join(row_task, _TIE)
     with ledger.read() as connection:
-        mine = (task.c.run_id == run_pk(connection, run_id)) & task.c.final_at.is_(None)
-        ordered = query.where(mine, _WAITS).order_by(task.c.task_no, row_task.c.person_no)
+        mine = batch.c.id.in_(batch_pks) & task.c.final_at.is_(None)
+        ordered = query.where(mine).order_by(task.c.task_no, row_task.c.person_no)
         return read_frame(connection, ordered, UNSENT_SCHEMA)
 
 
 @in_plain_words
-def withdraw(ledger: Ledger, run_id: str, tasks: pl.DataFrame, reason: str) -> int:
+def withdraw(ledger: Ledger, run_id: str, tasks: pl.DataFrame, reason: str, *, checked: int) -> int:
     """Cancel these tasks of a run as far as they are not sent; return how many rows that were.
 
     Args:
         tasks: batch_pk and task_no, as ``unsent`` gives them.
+        checked: What the others of these batches were compared with: changes of the lists.
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -77,6 +91,7 @@ def withdraw(ledger: Ledger, run_id: str, tasks: pl.DataFrame, reason: str) -> i
     rows = 0
     for pk, task_nos in wanted.select("batch_pk", "task_no").iter_rows():
         with ledger.write() as connection:
+            connection.execute(update(batch).where(batch.c.id == pk, _WAITS).values(never_checked=checked))
             rows += _withdraw_from(ledger, connection, pk, set(task_nos), free, reason)
     return rows
 

@@ -1,4 +1,4 @@
-"""Results: how good a run is, every row with its outcome, and the files to take away."""
+"""Results: how good runs are, every row with its outcome, and the files to take away."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from openmart_lib.dashboard import (
     results_filters,
     results_frames,
     results_pictures,
+    results_ranking,
     results_receipt,
     results_table,
+    results_together,
     results_view,
     row_story,
     run_card,
     widgets,
 )
-from openmart_lib.dashboard.run_picker import pick_run
-from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.dashboard.run_picker import pick_runs
 from openmart_lib.results.explore import Explorer
+from openmart_lib.results.join import Shape
+from openmart_lib.results.together import Runs
 
 st.title("Results", anchor=False)
 
@@ -39,48 +42,69 @@ if not runs:
 
 
 @st.fragment
-def rows(run: RunInfo, explorer: Explorer) -> None:
-    """Show the rows; a filter, a page or a tick draws this part of the page anew, not the pictures."""
-    asked = results_filters.query(run, explorer)
-    places = explorer.matching(asked)
-    shown = explorer.frame["row"].gather(places)
-    records = explorer.frame["record_count"].gather(places).clip(lower_bound=1)
+def rows(runs: Runs, by_row: Explorer) -> None:
+    """Show the lines; a filter, a page or a tick draws this part of the page anew, not the pictures."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.header("Rows", anchor=False)
+        heading, actions = st.container(width="content"), st.container(horizontal=True, width="content")
+    lines = results_ranking.lines()
+    with heading:
+        st.header("Companies" if lines == "companies" else "Rows", anchor=False)
+    results_ranking.choose_lines(runs)
+    explorer = by_row
+    if lines == "companies":
+        with widgets.errors_shown():
+            explorer = results_frames.companies(runs, results_ranking.choose(runs, "table"))
+    asked = results_filters.query(runs, explorer)
+    places = explorer.matching(asked)
+    shown = explorer.numbers.gather(places)
+    counts: dict[Shape, int] = {"companies": shown.len()}
+    if lines == "rows":
+        records = explorer.frame["record_count"].gather(places).clip(lower_bound=1)
+        counts = {"rows": shown.len(), "long": int(records.sum())}
+    with actions:
         results_download.show(
-            run,
-            lines={"rows": shown.len(), "long": int(records.sum())},
+            runs,
+            lines=counts,
             chosen=results_filters.in_words(asked),
             rows=shown if asked.values or asked.text else None,
         )
-        results_receipt.show(run)
-        results_erase.show(run)
+        if runs.alone is not None:
+            results_receipt.show(runs.alone)
+            results_erase.show(runs.alone)
     facets, table = st.columns([1, 4], gap="medium")
     with facets:
-        results_facets.show(run, explorer, asked)
+        results_facets.show(runs, explorer, asked)
     with table:
-        ticked = results_table.show(run, explorer, asked, places)
-        results_again.show(run, *results_filters.selected(asked, shown, ticked))
-    row_story.show(run, explorer.frame)
+        ticked = results_table.show(runs, explorer, asked, places)
+        if runs.alone is not None:
+            results_again.show(runs.alone, *results_filters.selected(asked, shown, ticked))
+        else:
+            results_together.one_run_only()
+    row_story.show(runs, by_row.frame)
 
 
-run = pick_run(runs, page="results")
-if results_erase.erased(run):
-    run_card.heading(run)
-    results_erase.banner(run)
-    results_receipt.show(run)
+picked = pick_runs(runs, page="results")
+chosen = results_together.readable(picked)
+if chosen is None:
+    run_card.heading(picked.each[0])
+    results_erase.banner(picked.each[0])
+    results_receipt.show(picked.each[0])
     st.stop()
+results_ranking.check_address()
 with widgets.errors_shown():
-    explorer = results_frames.explorer(run)
-    result = results_frames.numbers(run)
+    explorer = results_frames.explorer(chosen)
+    result = results_frames.numbers(chosen)
 
-run_card.heading(run)
-if run.final_rows < run.row_count:
-    run_card.pending(run)
-results_chain.show(run)
-results_view.headline(run, result)
-results_pictures.outcomes(run, explorer, result)
+if chosen.alone is not None:
+    run_card.heading(chosen.alone)
+    if chosen.final_rows < chosen.row_count:
+        run_card.pending(chosen.alone)
+    results_chain.show(chosen.alone)
+else:
+    results_together.heading(chosen)
+results_view.headline(chosen, result)
+results_pictures.outcomes(chosen, explorer, result)
 pictures = st.container()  # its place: rows can be read while the pictures are being counted
-rows(run, explorer)
+rows(chosen, explorer)
 with pictures:
-    results_pictures.show(run, explorer, result)
+    results_pictures.show(chosen, explorer, result)

@@ -8,8 +8,9 @@ import polars as pl
 import streamlit as st
 
 from openmart_lib.dashboard import charts, url_state
-from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.states import Outcome
+from openmart_lib.results.columns import COMPANY_ROWS
+from openmart_lib.results.together import Runs
 
 _EMAIL: Final = r"^[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
 _LINKEDIN: Final = r"^https://([a-z]+\.)?linkedin\.com/[A-Za-z0-9%_/.-]*$"
@@ -47,7 +48,15 @@ _AFTER: Final = {  # extra columns that stand right after a found one; the other
     "found_email_verified": ("email_domain_agrees", "email_free_mail"),
     "found_phone": ("phone_international", "phone_type", "found_phones"),
 }
-_OURS: Final = {"row": "Row", "outcome": "Outcome", "outcome_reason": "Why", **FOUND, **EXTRA}
+_OURS: Final = {
+    "row": "Row",
+    "run_name": "Run",
+    COMPANY_ROWS: "Rows in your list",
+    "outcome": "Outcome",
+    "outcome_reason": "Why",
+    **FOUND,
+    **EXTRA,
+}
 
 
 def title(name: str) -> str:
@@ -60,18 +69,19 @@ def uploaded_names(frame: pl.DataFrame) -> list[str]:
     return frame.columns[: frame.columns.index("outcome")]
 
 
-def sortable(frame: pl.DataFrame) -> list[str]:
+def sortable(runs: Runs, frame: pl.DataFrame) -> list[str]:
     """Return the columns that the table can be sorted by, uploaded ones first."""
-    return [*uploaded_names(frame), *(name for name in _OURS if name in frame.columns and name != "row")]
+    same = {"row"} if runs.alone is None else {"row", "run_name"}
+    return [*uploaded_names(frame), *(name for name in _OURS if name in frame.columns and name not in same)]
 
 
-def choice(run: RunInfo, frame: pl.DataFrame) -> None:
+def choice(runs: Runs, frame: pl.DataFrame) -> None:
     """Let the reader choose which further columns the table has."""
     on = extra()
-    with st.popover("Columns", icon=":material/view_column:", key=f"columns_{run.run_id}"):
+    with st.popover("Columns", icon=":material/view_column:", key=f"columns_{runs.run_id}"):
         st.caption("Your columns and what was found are always shown. Beside them:")
         for name in (one for one in EXTRA if one in frame.columns):
-            box = f"show_{run.run_id}_{name}"
+            box = f"show_{runs.run_id}_{name}"
             st.session_state[box] = name in on
             st.checkbox(EXTRA[name], key=box, on_change=_switch, args=(name,))
 
@@ -89,17 +99,20 @@ def _switch(name: str) -> None:
     url_state.keep("show", None if set(SHOWN_FIRST) == wanted else names or _NONE)
 
 
-def for_reading(frame: pl.DataFrame, further: list[str]) -> pl.DataFrame:
+def for_reading(frame: pl.DataFrame, further: list[str], *, several: bool = False) -> pl.DataFrame:
     """Return the columns a reader wants: row, outcome, uploaded ones, what was found, and why.
 
     Args:
-        frame: A page of ``join.results`` in the shape ``rows``.
+        frame: A page of ``join.results`` in the shape ``rows`` or ``companies``.
         further: Columns of ``EXTRA`` to be shown too.
+        several: Whether it is of several runs: then each row's stands beside it.
     """
     mine = uploaded_names(frame)
     return frame.select(
         pl.col("row"),
         *(pl.col(name) for name in mine[:1]),
+        *(["run_name"] if several else []),
+        *(name for name in frame.columns if name == COMPANY_ROWS),
         pl.concat_list("outcome").alias("outcome"),
         *(pl.col(name) for name in mine[1:]),
         *(linked(name) for name in _found(frame, further)),

@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 import streamlit as st
 
-from openmart_lib.dashboard import background, resources, routes, widgets, words
+from openmart_lib.dashboard import background, resources, results_ranking, routes, widgets, words
 from openmart_lib.dashboard.results_prepared import (
     AT_ONCE,
     EXCEL_LINES,
@@ -31,6 +31,8 @@ from openmart_lib.ledger.suppressing import NeverList, never_lists
 from openmart_lib.results import crm, join, since
 from openmart_lib.results.chain_file import BEST
 from openmart_lib.results.join import Shape
+from openmart_lib.results.quality import RANKING, Criterion
+from openmart_lib.results.together import Runs
 from openmart_lib.results.withheld import withheld_rows, withheld_words, withhold
 
 TABS: Final[dict[Shape, str]] = {"rows": "Rows", "long": "Contacts", "companies": "Companies"}
@@ -42,9 +44,7 @@ _LEFT_OUT: Final = (
 __all__ = ["Shape", "best", "quick", "show"]
 
 
-def show(
-    run: RunInfo, *, lines: Mapping[Shape, int], chosen: list[str], rows: pl.Series | None = None
-) -> None:
+def show(runs: Runs, *, lines: Mapping[Shape, int], chosen: list[str], rows: pl.Series | None = None) -> None:
     """Offer every kind of file of the rows that the page shows.
 
     Args:
@@ -52,34 +52,39 @@ def show(
         chosen: What the page filters by, in words; empty for nothing.
         rows: The numbers of the uploaded rows that the page shows; None = all.
     """
-    with st.popover("Download", icon=_ICON, type="primary", key=f"download_{run.run_id}"):
+    with st.popover("Download", icon=_ICON, type="primary", key=f"download_{runs.run_id}"):
         if chosen:
             st.caption(f"Only the rows shown: {widgets.escape(', '.join(chosen))}.")
-        if run.final_rows < run.row_count:
-            pending = words.counted(run.row_count - run.final_rows, "row is", "rows are")
+        if runs.final_rows < runs.row_count:
+            pending = words.counted(runs.row_count - runs.final_rows, "row is", "rows are")
             st.caption(f"{pending} still pending; the file's name and summary say so.")
-        rows, name = _since_last_time(run, rows, "-".join(chosen))
+        rows, name = _since_last_time(runs, rows, "-".join(chosen))
         counts: Mapping[Shape, int] = lines if name == "-".join(chosen) else {}
         if rows is not None and rows.is_empty():
             st.markdown("No row to take away.")
             return
-        _say_left_out(run, rows)
-        presets = crm.presets_for(run.kind)
+        _say_left_out(runs, rows)
+        presets = {} if runs.alone is None else crm.presets_for(runs.alone.kind)
         tabs = st.tabs([*TABS.values(), *(["For import"] if presets else [])])
         for tab, shape in zip(tabs, TABS, strict=False):
             with tab:
-                _formats(run, shape, rows, name, counts.get(shape))
+                ranking = results_ranking.choose(runs, "download") if shape == "companies" else RANKING
+                _formats(runs, shape, rows, name, counts.get(shape), ranking)
         if presets:
             with tabs[-1]:
-                _presets(run, presets, rows, name)
-        _status(run)
+                _presets(runs, presets, rows, name)
+        else:
+            st.caption("Files for another program's import are of one run: choose it alone.")
+        _status(runs)
 
 
 def quick(run: RunInfo) -> None:
     """Offer a finished run's default file: one line per uploaded row, as XLSX for Excel."""
     if run.row_count <= AT_ONCE:
         told = _LEFT_OUT if never_lists(resources.ledger()) else ""
-        _button("Download for Excel", Wanted(run, "rows", "xlsx", None, "", run.row_count), told, "quick")
+        _button(
+            "Download for Excel", Wanted(Runs((run,)), "rows", "xlsx", None, "", run.row_count), told, "quick"
+        )
 
 
 def best(chain: Sequence[RunInfo], lines: int) -> None:
@@ -89,27 +94,29 @@ def best(chain: Sequence[RunInfo], lines: int) -> None:
         chain: The runs, the one whose list it is first.
         lines: Rows of that list.
     """
-    first = chain[0]
-    with st.popover("Download the best", icon=_ICON, type="primary", key=f"download_best_{first.run_id}"):
+    runs = Runs(tuple(chain))
+    with st.popover(
+        "Download the best", icon=_ICON, type="primary", key=f"download_best_{runs.each[0].run_id}"
+    ):
         st.caption(f"One line per row of the first list, with the run that found it: {words.count(lines)}.")
         if never_lists(resources.ledger()):
             st.caption(_LEFT_OUT)
         for fmt, kind in FORMATS.items():
             if kind.ext != "xlsx" or lines <= EXCEL_LINES:
-                _button(kind.name, WantedBest(first, BEST, fmt, None, "", lines, tuple(chain)), kind.use)
-        _status(first)
+                _button(kind.name, WantedBest(runs, BEST, fmt, None, "", lines), kind.use)
+        _status(runs)
 
 
-def _since_last_time(run: RunInfo, rows: pl.Series | None, name: str) -> tuple[pl.Series | None, str]:
+def _since_last_time(runs: Runs, rows: pl.Series | None, name: str) -> tuple[pl.Series | None, str]:
     """Let somebody who took a file before take only what is new; return the rows and what they are called."""
     ledger = resources.ledger()
-    at = since.taken_at(ledger, run.run_id)
+    at = None if runs.alone is None else since.taken_at(ledger, runs.run_id)
     if at is None:
         return rows, name
     when = words.date_and_time(at, widgets.zone())
-    if not st.checkbox(f"Only what is new since my last download ({when})", key=f"new_{run.run_id}"):
+    if not st.checkbox(f"Only what is new since my last download ({when})", key=f"new_{runs.run_id}"):
         return rows, name
-    new = _new_rows(run.run_id, queries.revision(ledger))
+    new = _new_rows(runs.run_id, queries.revision(ledger))
     shown = new if rows is None else new.filter(new.is_in(rows.cast(pl.Int64).implode()))
     st.caption(f"{words.counted(shown.len(), 'row')} became final or changed since then.")
     return shown, f"{name}-new" if name else "new"
@@ -122,16 +129,16 @@ def _new_rows(run_id: str, revision: int) -> pl.Series:
     return since.new_rows(ledger, run_id, frame)
 
 
-def _say_left_out(run: RunInfo, rows: pl.Series | None) -> None:
+def _say_left_out(runs: Runs, rows: pl.Series | None) -> None:
     """Say before a file is taken of how many rows something is left out: on a never-contact list."""
     ledger = resources.ledger()
     lists = never_lists(ledger)
     if not lists:
         return
-    if run.found["records"] + run.row_count > AT_ONCE:
+    if runs.found["records"] + runs.row_count > AT_ONCE:
         st.caption("What is on your never-contact list is left out; the finished file says of how many rows.")
         return
-    gone = _left_out_rows(run.run_id, queries.revision(ledger), tuple(lists))
+    gone = _left_out_rows(runs.ids, queries.revision(ledger), tuple(lists))
     if rows is not None:
         gone = gone.filter(gone.is_in(rows.cast(pl.Int64).implode()))
     if gone.len():
@@ -139,19 +146,27 @@ def _say_left_out(run: RunInfo, rows: pl.Series | None) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing with your never-contact list…")
-def _left_out_rows(run_id: str, revision: int, lists: tuple[NeverList, ...]) -> pl.Series:
+def _left_out_rows(ids: tuple[str, ...], revision: int, lists: tuple[NeverList, ...]) -> pl.Series:
     ledger = resources.ledger()
-    told = withhold(ledger, join.results(ledger, run_id, "long")).frame
-    return withheld_rows(told).cast(pl.Int64)
+    told = withhold(ledger, join.results(ledger, ids, "long")).frame
+    numbered = told.with_columns(Runs.read(ledger, ids).number().alias("row"))
+    return withheld_rows(numbered).cast(pl.Int64)
 
 
-def _formats(run: RunInfo, shape: Shape, rows: pl.Series | None, name: str, lines: int | None) -> None:
+def _formats(
+    runs: Runs,
+    shape: Shape,
+    rows: pl.Series | None,
+    name: str,
+    lines: int | None,
+    ranking: tuple[Criterion, ...],
+) -> None:
     st.caption(_shape_words(shape, lines))
     for fmt, kind in FORMATS.items():
         if kind.ext == "xlsx" and (lines or 0) > EXCEL_LINES:
             st.caption(f"A worksheet holds {words.count(EXCEL_LINES)} lines: take CSV or Parquet.")
             continue
-        _button(kind.name, Wanted(run, shape, fmt, rows, name, lines), kind.use)
+        _button(kind.name, Wanted(runs, shape, fmt, rows, name, lines, ranking), kind.use)
 
 
 def _shape_words(shape: Shape, lines: int | None) -> str:
@@ -159,11 +174,11 @@ def _shape_words(shape: Shape, lines: int | None) -> str:
     return {
         "rows": f"One line per uploaded row, in the order of your file{counted}.",
         "long": f"One line per contact found, and one for each row without any{counted}.",
-        "companies": "One line per company, with its best contact.",
+        "companies": f"One line per company, with its best contact{counted}.",
     }[shape]
 
 
-def _presets(run: RunInfo, presets: Mapping[str, crm.Preset], rows: pl.Series | None, name: str) -> None:
+def _presets(runs: Runs, presets: Mapping[str, crm.Preset], rows: pl.Series | None, name: str) -> None:
     st.caption(
         "Ready for each program's import: nobody twice, verified emails first. Whoever has no usable email "
         "is in the second file, with the reason. Made for import, not for opening in Excel."
@@ -171,19 +186,19 @@ def _presets(run: RunInfo, presets: Mapping[str, crm.Preset], rows: pl.Series | 
     for key, preset in presets.items():
         ready, apart = st.columns([3, 2])
         with ready:
-            _button(preset.name, Wanted(run, key, "preset", rows, name, None), preset.note)
+            _button(preset.name, Wanted(runs, key, "preset", rows, name, None), preset.note)
         with apart:
-            left_out = Wanted(run, key, "apart", rows, name, None)
+            left_out = Wanted(runs, key, "apart", rows, name, None)
             _button(f"Left out: {preset.name.split()[0]}", left_out, f"What {preset.name} cannot take")
 
 
 def _button(label: str, wanted: Wanted, use: str = "", kind: str = "get") -> None:
     """Show a file's button: it downloads a small one, and prepares a large one."""
-    run, large = wanted.run, _lines(wanted) > AT_ONCE
-    key = f"{kind}_{run.run_id}_{wanted.shape}_{wanted.fmt}_{wanted.words}"
+    runs, large = wanted.runs, _lines(wanted) > AT_ONCE
+    key = f"{kind}_{runs.run_id}_{wanted.shape}_{wanted.fmt}_{wanted.words}"
     if large:
         if st.button(f"Prepare {label}", key=key, help=use or None, icon=_ICON, width="stretch"):
-            st.session_state[_last_key(run)] = prepare(wanted)
+            st.session_state[_last_key(runs)] = prepare(wanted)
         return
     st.download_button(
         label,
@@ -202,17 +217,17 @@ def _lines(wanted: Wanted) -> int:
     """Return about how many lines a file has: at least one per uploaded row or record."""
     if wanted.lines is not None:
         return wanted.lines
-    rows = wanted.run.row_count if wanted.rows is None else wanted.rows.len()
-    return max(wanted.run.found["records"], rows)
+    rows = wanted.runs.row_count if wanted.rows is None else wanted.rows.len()
+    return max(wanted.runs.found["records"], rows)
 
 
-def _last_key(run: RunInfo) -> str:
-    return f"prepared_{run.run_id}"
+def _last_key(runs: Runs) -> str:
+    return f"prepared_{runs.run_id}"
 
 
-def _status(run: RunInfo) -> None:
+def _status(runs: Runs) -> None:
     """Show how far the file is that was asked for last, then its address."""
-    key = st.session_state.get(_last_key(run))
+    key = st.session_state.get(_last_key(runs))
     job: background.Job[Ready] | None = background.find(key) if key else None
     if key is None or job is None:
         return

@@ -8,13 +8,13 @@ import streamlit as st
 
 from openmart_lib.dashboard import results_filters, widgets, words
 from openmart_lib.dashboard.results_filters import Values
-from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.states import SENTENCES, Outcome
 from openmart_lib.results.explore import Explorer, Query
-from openmart_lib.results.facets import EMPTY
+from openmart_lib.results.facets import EMPTY, OF_RUN
+from openmart_lib.results.together import Runs
 
 MANY: Final = 8  # values from which on a facet is a list to pick from, not tick boxes
-OPEN: Final = ("outcome", "email", "title_fit")  # unfolded at first
+OPEN: Final = ("outcome", OF_RUN, "email", "title_fit")  # unfolded at first
 _HELP: Final = {
     "task": "What Openmart's API says: COMPLETED, ERRORED, CANCELLED.",
     "email": "Of the best contact of each row.",
@@ -24,7 +24,7 @@ _HELP: Final = {
 }
 
 
-def show(run: RunInfo, explorer: Explorer, asked: Query) -> None:
+def show(runs: Runs, explorer: Explorer, asked: Query) -> None:
     """Show every facet, each value with its rows under the other filters."""
     for key in explorer.facets.columns:
         counts = dict(explorer.facet(key, asked, most=explorer.facets.height).iter_rows())
@@ -34,20 +34,20 @@ def show(run: RunInfo, explorer: Explorer, asked: Query) -> None:
             continue
         if key == "outcome":
             st.markdown("**Outcome**", help=_outcomes(values))
-            _boxes(run, explorer, key, values, counts)
+            _boxes(runs, explorer, key, values, counts)
             continue
         told = f" · {len(picked)} chosen" if picked else ""
         title = f"{widgets.escape(results_filters.name(key), 40)}{told}"
-        with st.expander(title, expanded=bool(picked) or key in OPEN, key=f"facet_{key}_{run.run_id}"):
+        with st.expander(title, expanded=bool(picked) or key in OPEN, key=f"facet_{key}_{runs.run_id}"):
             if key in _HELP:
                 st.caption(_HELP[key])
             if len(values) > MANY:
-                _list(run, explorer, key, values, counts)
+                _list(runs, explorer, key, values, counts)
             else:
-                _boxes(run, explorer, key, values, counts)
+                _boxes(runs, explorer, key, values, counts)
 
 
-def chips(run: RunInfo, explorer: Explorer, asked: Query) -> None:
+def chips(runs: Runs, explorer: Explorer, asked: Query) -> None:
     """Show what is filtered by, each with a button that takes it off."""
     if not asked.values and not asked.text:
         return
@@ -57,7 +57,7 @@ def chips(run: RunInfo, explorer: Explorer, asked: Query) -> None:
                 text = f"{results_filters.name(key)}: {EMPTY if value is None else value}"
                 st.button(
                     widgets.escape(text, 60),
-                    key=f"off_{run.run_id}_{key}_{value or ''}",
+                    key=f"off_{runs.run_id}_{key}_{value or ''}",
                     icon=":material/close:",
                     help="Take this filter off",
                     on_click=_set,
@@ -65,24 +65,24 @@ def chips(run: RunInfo, explorer: Explorer, asked: Query) -> None:
                 )
         st.button(
             "Clear all",
-            key=f"clear_{run.run_id}",
+            key=f"clear_{runs.run_id}",
             type="tertiary",
             on_click=results_filters.clear,
-            args=(run,),
+            args=(runs,),
         )
 
 
-def _boxes(run: RunInfo, explorer: Explorer, key: str, values: Values, counts: dict[str | None, int]) -> None:
+def _boxes(runs: Runs, explorer: Explorer, key: str, values: Values, counts: dict[str | None, int]) -> None:
     picked = results_filters.chosen(explorer, key)
     with st.container(gap="xxsmall"):
         for value in values:
-            box = f"{key}_{run.run_id}_{value or ''}"
+            box = f"{key}_{runs.run_id}_{value or ''}"
             st.session_state[box] = value in picked
             st.checkbox(_counted(value, counts), key=box, on_change=_ticked, args=(explorer, key, value, box))
 
 
-def _list(run: RunInfo, explorer: Explorer, key: str, values: Values, counts: dict[str | None, int]) -> None:
-    box = f"{key}_{run.run_id}"
+def _list(runs: Runs, explorer: Explorer, key: str, values: Values, counts: dict[str | None, int]) -> None:
+    box = f"{key}_{runs.run_id}"
     st.session_state[box] = [value or "" for value in results_filters.chosen(explorer, key)]
     st.multiselect(
         results_filters.name(key),

@@ -13,11 +13,12 @@ import polars as pl
 import streamlit as st
 
 from openmart_lib.dashboard import url_state
-from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results.explore import Explorer, Query
-from openmart_lib.results.facets import EMPTY, UPLOADED
+from openmart_lib.results.facets import EMPTY, OF_RUN, UPLOADED
+from openmart_lib.results.together import Runs
 
 NAMES: Final = {
+    OF_RUN: "Run",
     "outcome": "Outcome",
     "task": "Openmart's task",
     "email": "Email",
@@ -28,13 +29,13 @@ NAMES: Final = {
 Values = list[str | None]
 
 
-def query(run: RunInfo, explorer: Explorer) -> Query:
+def query(runs: Runs, explorer: Explorer) -> Query:
     """Return what the address and the search box ask for; what cannot be asked for leaves the address."""
     _tidy(explorer)
     values = {key: found for key in explorer.facets.columns if (found := chosen(explorer, key))}
     sort = url_state.one("sort", explorer.frame.columns)
     return Query(
-        values=values, text=search_text(run), sort=sort, descending="desc" in st.query_params and bool(sort)
+        values=values, text=search_text(runs), sort=sort, descending="desc" in st.query_params and bool(sort)
     )
 
 
@@ -62,11 +63,11 @@ def choose(key: str, values: Sequence[str | None]) -> None:
     forget_place()
 
 
-def clear(run: RunInfo) -> None:
+def clear(runs: Runs) -> None:
     """Take all filters off, and the search; the order stays."""
     for key in [one for one in st.query_params if one in NAMES or one.startswith(UPLOADED)]:
         del st.query_params[key]
-    st.session_state[search_key(run)] = ""
+    st.session_state[search_key(runs)] = ""
     forget_place()
 
 
@@ -80,7 +81,7 @@ def _write(key: str, values: Sequence[str | None]) -> None:
     texts = [value or "" for value in values]
     if not texts:
         st.query_params.pop(key, None)
-    elif key.startswith(UPLOADED) or key == "title":
+    elif _is_free_text(key):
         st.query_params[key] = texts
     else:
         st.query_params[key] = ",".join(texts)
@@ -95,19 +96,24 @@ def _tidy(explorer: Explorer) -> None:
 
 def _given(key: str) -> list[str]:
     given = st.query_params.get_all(key)
-    if key.startswith(UPLOADED) or key == "title":
+    if _is_free_text(key):
         return given
     return [part for one in given for part in one.split(",")]  # none of our own words has a comma
 
 
-def search_key(run: RunInfo) -> str:
+def _is_free_text(key: str) -> bool:
+    """Return whether a facet's values may hold a comma: each stands in the address by itself."""
+    return key.startswith(UPLOADED) or key in ("title", OF_RUN)
+
+
+def search_key(runs: Runs) -> str:
     """Return the key of the search box: what is typed there stays in the session, never in an address."""
-    return f"search_{run.run_id}"
+    return f"search_{runs.run_id}"
 
 
-def search_text(run: RunInfo) -> str:
+def search_text(runs: Runs) -> str:
     """Return what is searched for."""
-    return str(st.session_state.get(search_key(run)) or "").strip()
+    return str(st.session_state.get(search_key(runs)) or "").strip()
 
 
 def name(key: str) -> str:

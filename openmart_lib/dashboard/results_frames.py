@@ -1,4 +1,4 @@
-"""What the Results page reads of a run, kept in memory and shared by all tabs until the run has changed."""
+"""What the Results page reads of runs, kept in memory and shared by all tabs until one has changed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from openmart_lib.dashboard import background, resources
 from openmart_lib.ledger import Ledger, RunState, queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import join, pictures, summary
-from openmart_lib.results.columns import uploaded_names
 from openmart_lib.results.explore import Explorer
 from openmart_lib.results.facets import facet_frame
+from openmart_lib.results.quality import Criterion
 from openmart_lib.results.summary import Summary
+from openmart_lib.results.together import Runs
 
 LONGEST_JOIN: Final = 600.0  # seconds; then the page joins them itself
 RUNS_KEPT: Final = 4  # a run of a million rows takes some 350 MB
@@ -23,7 +24,7 @@ RUNS_KEPT: Final = 4  # a run of a million rows takes some 350 MB
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the pictures of a run draw: each frame as the function of ``results.pictures`` of its name."""
+    """What the pictures draw: each frame as the function of ``results.pictures`` of its name."""
 
     over_time: pl.DataFrame
     per_company: pl.DataFrame
@@ -49,58 +50,81 @@ def _job(run: RunInfo) -> str:
     return f"joined_{run.run_id}_{run.final_rows}"
 
 
-def explorer(run: RunInfo) -> Explorer:
-    """Return the run's results, one line per uploaded row, ready for looking around."""
-    job = background.find(_job(run))
-    if job is not None and not job.wait(0.1):
-        with st.spinner("Joining the results to your rows…"):  # once, not a second time beside it
-            job.wait(LONGEST_JOIN)
-    return _explorer(run.run_id, _state(run))
+def explorer(runs: Runs) -> Explorer:
+    """Return the results, one line per uploaded row, ready for looking around."""
+    for run in runs.each:
+        job = background.find(_job(run))
+        if job is not None and not job.wait(0.1):
+            with st.spinner("Joining the results to your rows…"):  # once, not a second time beside it
+                job.wait(LONGEST_JOIN)
+    return _explorer(runs.ids, _state(runs))
 
 
-def numbers(run: RunInfo) -> Summary:
-    """Return the run in numbers."""
-    return _summary(run.run_id, _state(run))
+def companies(runs: Runs, ranking: tuple[Criterion, ...]) -> Explorer:
+    """Return the results, one line per company with its best contact by this ranking."""
+    return _companies(runs.ids, ranking, _state(runs))
 
 
-def told(run: RunInfo) -> Told:
-    """Return what the run's pictures draw."""
-    return _told(run.run_id, _state(run))
+def numbers(runs: Runs) -> Summary:
+    """Return the runs in numbers."""
+    return _summary(runs.ids, _state(runs))
 
 
-def match_rate(run: RunInfo, facet: str) -> pl.DataFrame:
+def told(runs: Runs) -> Told:
+    """Return what the pictures draw."""
+    return _told(runs.ids, _state(runs))
+
+
+def match_rate(runs: Runs, facet: str) -> pl.DataFrame:
     """Return how often each value of a facet led to a match, as ``results.summary.match_rate``."""
-    return _match_rate(run.run_id, facet, _state(run))
+    return _match_rate(runs.ids, facet, _state(runs))
 
 
-def _state(run: RunInfo) -> int:
-    """Return a number that changes when this run may have changed; a run at rest keeps its frames.
+def _state(runs: Runs) -> int:
+    """Return a number that changes when a run may have changed; runs at rest keep their frames.
 
     Rows at rest may still change, at an equal count of final ones: a batch in doubt turns up or is given up.
     """
     ledger = resources.ledger()
-    return queries.revision(ledger) if run.moving else -queries.last_event(ledger, run.run_id)[0]
+    if runs.moving:
+        return queries.revision(ledger)
+    return -sum(queries.last_event(ledger, run_id)[0] for run_id in runs.ids)  # each of them only grows
 
 
 @st.cache_resource(max_entries=RUNS_KEPT, show_spinner="Joining the results to your rows…")
-def _explorer(run_id: str, state: int) -> Explorer:
-    run = queries.run_info(resources.ledger(), run_id)
-    rows = join.results_lazy(resources.ledger(), run_id, "rows", contacts=False)
+def _explorer(ids: tuple[str, ...], state: int) -> Explorer:
+    ledger = resources.ledger()
+    rows = join.results_lazy(ledger, ids, "rows", contacts=False)
     frame = rows.drop("found_raw").collect()  # a row's story reads its answers themselves
-    names = uploaded_names(run.columns)
-    mapping = {field: [names.get(one, one) for one in columns] for field, columns in run.mapping.items()}
-    return Explorer(frame, facet_frame(frame, run.kind, mapping))
+    return _ready(frame, Runs.read(ledger, ids))
+
+
+@st.cache_resource(max_entries=RUNS_KEPT, show_spinner="Choosing the best of each company…")
+def _companies(ids: tuple[str, ...], ranking: tuple[Criterion, ...], state: int) -> Explorer:
+    ledger = resources.ledger()
+    frame = join.results(ledger, ids, "companies", ranking=ranking).drop("found_raw")
+    return _ready(frame, Runs.read(ledger, ids))
+
+
+def _ready(frame: pl.DataFrame, runs: Runs) -> Explorer:
+    numbers = frame.select(runs.number()).to_series()
+    return Explorer(frame, facet_frame(frame, runs.kind, runs.mapping), numbers)
 
 
 @st.cache_resource(max_entries=2 * RUNS_KEPT, show_spinner=False)
-def _summary(run_id: str, state: int) -> Summary:
-    frame = _explorer(run_id, state).frame
-    return summary.summary(resources.ledger(), run_id, prices=resources.settings().prices, frame=frame)
+def _summary(ids: tuple[str, ...], state: int) -> Summary:
+    made, ledger, prices = _explorer(ids, state), resources.ledger(), resources.settings().prices
+    runs, parts, before = Runs.read(ledger, ids), [], 0
+    for run in runs.each:  # rows stand run after run
+        frame = made.frame.slice(before, run.row_count)
+        parts.append(summary.summary(ledger, run.run_id, prices=prices, frame=frame))
+        before += run.row_count
+    return summary.summed(parts)
 
 
 @st.cache_resource(max_entries=2 * RUNS_KEPT, show_spinner=False)
-def _told(run_id: str, state: int) -> Told:
-    frame = _explorer(run_id, state).frame
+def _told(ids: tuple[str, ...], state: int) -> Told:
+    frame = _explorer(ids, state).frame
     return Told(
         over_time=pictures.outcomes_over_time(frame),
         per_company=pictures.records_per_company(frame),
@@ -109,6 +133,6 @@ def _told(run_id: str, state: int) -> Told:
 
 
 @st.cache_resource(max_entries=8 * RUNS_KEPT, show_spinner=False)
-def _match_rate(run_id: str, facet: str, state: int) -> pl.DataFrame:
-    made = _explorer(run_id, state)
+def _match_rate(ids: tuple[str, ...], facet: str, state: int) -> pl.DataFrame:
+    made = _explorer(ids, state)
     return summary.match_rate(made.frame.select("result").hstack([made.facets[facet]]), facet)

@@ -20,6 +20,8 @@ from openmart_lib.results import export
 from openmart_lib.results.chain_file import export_best
 from openmart_lib.results.export import ExportInfo
 from openmart_lib.results.join import Shape
+from openmart_lib.results.quality import RANKING, Criterion
+from openmart_lib.results.together import Runs
 
 AT_ONCE: Final = 50_000  # lines a download button may build while somebody waits
 EXCEL_LINES: Final = 1_048_575  # data lines of a worksheet
@@ -49,19 +51,22 @@ class Wanted:
     """One file that somebody may want.
 
     Attributes:
+        runs: The runs that it is of; an import file is of one.
         shape: A shape of results, or a preset's key.
         fmt: A key of ``FORMATS``; "preset" for an import file, "apart" for what it leaves out.
         rows: Only these uploaded rows, by number; None = all.
         words: What they were chosen by, for the file's name; "" for all.
         lines: How many lines it will have, None if that is not known before.
+        ranking: What a company's best contact is chosen by, in the shape ``companies``.
     """
 
-    run: RunInfo
+    runs: Runs
     shape: str
     fmt: str
     rows: pl.Series | None
     words: str
     lines: int | None
+    ranking: tuple[Criterion, ...] = RANKING
 
     @property
     def ext(self) -> str:
@@ -71,41 +76,43 @@ class Wanted:
     @property
     def file_name(self) -> str:
         """What it is called where it is saved, at this moment."""
+        order = f"by {', '.join(self.ranking)}" if self._is_ranked else ""
         return export.file_name(
-            self.run,
+            self.runs,
             shape=f"{self.shape} left out" if self.fmt == "apart" else self.shape,
             ext=self.ext,
-            filter=self.words or None,
-            partial=self.run.final_rows < self.run.row_count,
+            filter=f"{order} {self.words}".strip() or None,
+            partial=self.runs.final_rows < self.runs.row_count,
         )
+
+    @property
+    def _is_ranked(self) -> bool:
+        """Whether somebody chose another order than the usual one."""
+        return self.shape == "companies" and self.ranking != RANKING
 
     @property
     def key(self) -> str:
         """What tells it from every other file, and from itself after its rows or what is left out changed."""
         chosen = "all" if self.rows is None else f"{self.rows.len()}.{self.rows.hash(seed=1).sum()}"
-        return "|".join(("export", _content(self.run), self.shape, self.fmt, chosen, self.words))
+        order = ",".join(self.ranking) if self._is_ranked else ""
+        content = map(_content, self.runs.each)
+        return "|".join(("export", *content, self.shape, order, self.fmt, chosen, self.words))
 
 
 @dataclass(frozen=True, eq=False)
 class WantedBest(Wanted):
-    """A file with the best of a chain of runs; ``run`` is the first of them.
-
-    Attributes:
-        chain: All of them, the first included.
-    """
-
-    chain: tuple[RunInfo, ...] = ()
+    """A file with the best of a chain of runs, the one whose list it is first."""
 
     @property
     def file_name(self) -> str:
         """What it is called where it is saved: partial while any of the runs is."""
-        partial = any(run.final_rows < run.row_count for run in self.chain)
-        return export.file_name(self.run, shape=self.shape, ext=self.ext, partial=partial)
+        partial = self.runs.final_rows < self.runs.row_count
+        return export.file_name(self.runs.each[0], shape=self.shape, ext=self.ext, partial=partial)
 
     @property
     def key(self) -> str:
         """What tells it from every other file, and from itself after one of the runs or lists changed."""
-        return "|".join(("export", self.shape, self.fmt, *map(_content, self.chain)))
+        return "|".join(("export", self.shape, self.fmt, *map(_content, self.runs.each)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,25 +152,26 @@ def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | N
         InputError: If it cannot be written, or the run's personal data was deleted meanwhile.
     """
     routes.sweep_exports(ledger.exports_dir)
-    run_id = wanted.run.run_id
-    path = ledger.exports_dir / f"{run_id}-{secrets.token_hex(16)}.{wanted.ext}"
+    first, ids = wanted.runs.ids[0], wanted.runs.ids
+    path = ledger.exports_dir / f"{first}-{secrets.token_hex(16)}.{wanted.ext}"
     if isinstance(wanted, WantedBest):
-        ids, style = [run.run_id for run in wanted.chain], FORMATS[wanted.fmt].csv
+        style = FORMATS[wanted.fmt].csv
         written = export_best(ledger, ids, path, csv=style, progress=progress)
     elif wanted.fmt in FORMATS:
         shape: Shape = wanted.shape  # type: ignore[assignment]  # checked by join.results
         style = FORMATS[wanted.fmt].csv
-        rows = wanted.rows
+        rows, ranking = wanted.rows, wanted.ranking
         written = export.export_run(
-            ledger, run_id, path, shape=shape, rows=rows, csv=style, progress=progress
+            ledger, ids, path, shape=shape, rows=rows, ranking=ranking, csv=style, progress=progress
         )
     else:
         apart = wanted.fmt == "apart"
-        written = export.export_preset(ledger, run_id, path, wanted.shape, apart=apart, rows=wanted.rows)
-    if erased_at(ledger, run_id) is not None:
+        written = export.export_preset(ledger, first, path, wanted.shape, apart=apart, rows=wanted.rows)
+    gone = [run_id for run_id in ids if erased_at(ledger, run_id) is not None]
+    if gone:
         path.unlink(missing_ok=True)
         raise InputError(
-            f"The personal data of run {run_id} was deleted, so there is nothing to take away. "
+            f"The personal data of run {gone[0]} was deleted, so there is nothing to take away. "
             "No row was lost by this, its receipt stays. Open the receipt."
         )
     return written

@@ -9,39 +9,39 @@ import polars as pl
 import streamlit as st
 
 from openmart_lib.dashboard import results_columns, results_facets, results_filters, url_state, words
-from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.results.columns import COMPANY_ROWS
 from openmart_lib.results.explore import PAGE_ROWS, Explorer, Query
+from openmart_lib.results.together import Runs
 
 LIST_ORDER: Final = ""  # the choice of no sorting
 
 
-def show(run: RunInfo, explorer: Explorer, asked: Query, places: pl.Series) -> list[int]:
-    """Show one page of the rows that match; return the numbers of the ticked ones.
+def show(runs: Runs, explorer: Explorer, asked: Query, places: pl.Series) -> list[int]:
+    """Show one page of the lines that match; return the numbers of the rows that ticked ones are about.
 
     Args:
-        places: Of the matching rows in ``explorer``, in the order asked for.
+        places: Of the matching lines in ``explorer``, in the order asked for.
     """
-    _controls(run, explorer, asked)
-    _count(run, places.len())
-    results_facets.chips(run, explorer, asked)
+    _controls(runs, explorer, asked)
+    _count(explorer, places.len())
+    results_facets.chips(runs, explorer, asked)
     if places.is_empty():
         st.info("No row fits all of these filters. Take one off.", icon=":material/filter_alt_off:")
         return []
     pages = -(-places.len() // PAGE_ROWS)
     number = url_state.number("page", low=1, high=pages) or 1
-    rows = explorer.page(places, number)
-    ticked = _grid(run, rows, number, pages)
+    ticked = _grid(runs, explorer, places, number, pages)
     if pages > 1:
-        _turner(run, asked, number, pages)
+        _turner(runs, asked, number, pages)
     return ticked
 
 
-def _controls(run: RunInfo, explorer: Explorer, asked: Query) -> None:
+def _controls(runs: Runs, explorer: Explorer, asked: Query) -> None:
     search, order, more = st.columns([5, 4, 3], vertical_alignment="bottom")
     with search:
         st.text_input(
             "Search",
-            key=results_filters.search_key(run),
+            key=results_filters.search_key(runs),
             placeholder="Any words of a row",
             help="Every word must stand somewhere in the row, in your columns or in what was found. "
             "What you search for is not put into the address.",
@@ -49,17 +49,17 @@ def _controls(run: RunInfo, explorer: Explorer, asked: Query) -> None:
             on_change=results_filters.forget_place,
         )
     with order, st.container(horizontal=True, vertical_alignment="bottom"):
-        _order(run, explorer, asked)
+        _order(runs, explorer, asked)
     with more:
-        results_columns.choice(run, explorer.frame)
+        results_columns.choice(runs, explorer.frame)
 
 
-def _order(run: RunInfo, explorer: Explorer, asked: Query) -> None:
-    key = f"sort_{run.run_id}"
+def _order(runs: Runs, explorer: Explorer, asked: Query) -> None:
+    key = f"sort_{runs.run_id}"
     st.session_state[key] = asked.sort or LIST_ORDER
     st.selectbox(
         "Sort by",
-        [LIST_ORDER, *results_columns.sortable(explorer.frame)],
+        [LIST_ORDER, *results_columns.sortable(runs, explorer.frame)],
         format_func=lambda name: results_columns.title(name) if name else "The order of your list",
         key=key,
         on_change=_sorted,
@@ -67,24 +67,32 @@ def _order(run: RunInfo, explorer: Explorer, asked: Query) -> None:
     )
     if asked.sort is None:
         return
-    down = f"desc_{run.run_id}"
+    down = f"desc_{runs.run_id}"
     st.session_state[down] = asked.descending
     st.checkbox(
         "Z to A", key=down, help="Greatest first; empty cells always come last.", on_change=_turn_over
     )
 
 
-def _count(run: RunInfo, found: int) -> None:
-    whole = "" if found == run.row_count else f" of {words.count(run.row_count)}"
-    noun = "row" if run.row_count == 1 else "rows"
-    st.markdown(f"**{words.count(found)}**{whole} {noun} · tick a row to read its story below")
+def _count(explorer: Explorer, found: int) -> None:
+    lines = explorer.frame.height
+    whole = "" if found == lines else f" of {words.count(lines)}"
+    if COMPANY_ROWS in explorer.frame.columns:
+        noun, todo = (
+            "company" if lines == 1 else "companies",
+            "tick one to read the story of its best row below",
+        )
+    else:
+        noun, todo = "row" if lines == 1 else "rows", "tick a row to read its story below"
+    st.markdown(f"**{words.count(found)}**{whole} {noun} · {todo}")
 
 
-def _grid(run: RunInfo, rows: pl.DataFrame, number: int, pages: int) -> list[int]:
-    seqs = rows["row"].to_list()
+def _grid(runs: Runs, explorer: Explorer, places: pl.Series, number: int, pages: int) -> list[int]:
+    rows, numbers = explorer.page(places, number), explorer.page_numbers(places, number)
+    seqs = numbers.to_list()
     # Named after what it shows: ticks must never slip to other rows.
-    key = f"rows_{run.run_id}_{zlib.crc32(rows['row'].to_numpy().tobytes())}"
-    shown = results_columns.for_reading(rows, results_columns.extra())
+    key = f"rows_{runs.run_id}_{zlib.crc32(numbers.to_numpy().tobytes())}"
+    shown = results_columns.for_reading(rows, results_columns.extra(), several=runs.alone is None)
     st.dataframe(
         shown,
         hide_index=True,
@@ -94,18 +102,18 @@ def _grid(run: RunInfo, rows: pl.DataFrame, number: int, pages: int) -> list[int
         alt=f"Results, page {number} of {pages}: {rows.height} rows",
         key=key,
         placeholder="",
-        on_select=lambda: _ticked(key, run, seqs),
+        on_select=lambda: _ticked(key, runs, seqs),
         selection_mode="multi-row",
     )
     return [seqs[one] for one in st.session_state[key].selection.rows if one < len(seqs)]
 
 
-def _ticked(key: str, run: RunInfo, seqs: list[int]) -> None:
+def _ticked(key: str, runs: Runs, seqs: list[int]) -> None:
     now = [seqs[one] for one in st.session_state[key].selection.rows]
-    before_key = f"ticked_{run.run_id}"
+    before_key = f"ticked_{runs.run_id}"
     before = st.session_state.get(before_key, [])
     st.session_state[before_key] = now
-    url_state.keep("row", to_open(now, before, url_state.number("row", low=1, high=run.row_count)))
+    url_state.keep("row", to_open(now, before, url_state.number("row", low=1, high=runs.row_count)))
 
 
 def to_open(now: list[int], before: list[int], opened: int | None) -> int | None:
@@ -116,8 +124,8 @@ def to_open(now: list[int], before: list[int], opened: int | None) -> int | None
     return opened if opened in now else now[-1] if now else None
 
 
-def _turner(run: RunInfo, asked: Query, number: int, pages: int) -> None:
-    key = f"page_{run.run_id}_{hash(asked.key())}"
+def _turner(runs: Runs, asked: Query, number: int, pages: int) -> None:
+    key = f"page_{runs.run_id}_{hash(asked.key())}"
     if st.session_state.get(key, number) != number:  # the address was changed by hand or by going back
         st.session_state[key] = number
     st.pagination(pages, default=number, key=key, on_change=_turned, args=(key,))

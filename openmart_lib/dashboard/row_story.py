@@ -21,24 +21,32 @@ from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.states import SENTENCES, Outcome
 from openmart_lib.results.columns import uploaded_names as names_in_results
 from openmart_lib.results.row_records import records_of_row
+from openmart_lib.results.together import Runs
 from openmart_lib.settings import SANDBOX
 
 
-def show(run: RunInfo, frame: pl.DataFrame) -> None:
-    """Show the story of the row named in the address, if one is.
+def show(runs: Runs, frame: pl.DataFrame) -> None:
+    """Show the story of the row whose number is in the address, if one is.
 
     Args:
-        frame: The whole ``join.results`` of the run in the shape ``rows``.
+        frame: The whole ``join.results`` of the runs in the shape ``rows``.
     """
-    seq = url_state.number("row", low=1, high=run.row_count)
-    row = frame.slice(seq - 1, 1) if seq is not None else frame.clear()  # rows stand in order, all of them
-    if seq is None or row["row"].to_list() != [seq]:
+    number = url_state.number("row", low=1, high=runs.row_count)
+    if number is None:
         return
+    run, seq = runs.locate(number)
+    row = frame.slice(number - 1, 1)  # rows stand in order, all of them
+    if row["row"].to_list() != [seq]:
+        return
+    mine = {runs.uploaded[name] for name in run.columns}
+    row = row.drop(name for name in uploaded_names(row) if name not in mine)
     line = row.row(0, named=True)
     of_seq = seq if line["duplicate_of"] is None else int(line["duplicate_of"])
     with st.container(border=True, key=f"story_{run.run_id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.header(words.row_name(seq, line["file_line"]), anchor=False)
+            if runs.alone is None:
+                st.markdown(widgets.escape(runs.names[run.run_id], 120))
             st.button("Close", key="close_story", icon=":material/close:", on_click=results_filters.close_row)
         outcome = Outcome(line["outcome"])
         st.markdown(f"**{outcome}**: {SENTENCES[outcome]}")

@@ -1,11 +1,18 @@
-"""Which run a page shows: chosen by the reader, kept in the address as ``?run=``."""
+"""Which run a page shows, or which several: chosen by the reader, kept in the address as ``?run=a,b``."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
 
 import streamlit as st
 
 from openmart_lib.dashboard import widgets, words
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.results.together import Runs
+
+MOST: Final = 8  # runs looked at together
+MOST_ROWS: Final = 1_500_000  # of them: held in memory for as long as somebody looks
 
 
 def pick_run(runs: list[RunInfo], *, page: str) -> RunInfo:
@@ -14,28 +21,34 @@ def pick_run(runs: list[RunInfo], *, page: str) -> RunInfo:
     ``runs`` is not empty, newest first. An address that names an unknown run is said and passed over.
     """
     known = {run.run_id: run for run in runs}
-    wanted = st.query_params.get("run")
-    if wanted is not None and wanted not in known:
+    return known[_one(known, _asked(known), page)]
+
+
+def pick_runs(runs: list[RunInfo], *, page: str) -> Runs:
+    """Return the runs named in the address, else the newest; let the reader put others beside it.
+
+    Their order is that of the address; see ``pick_run``.
+    """
+    known = {run.run_id: run for run in runs}
+    if len(known) == 1:
+        return Runs((known[_one(known, _asked(known), page)],))
+    asked = _asked(known)
+    first, beside = st.columns([3, 2])
+    with first:
+        main = _one(known, asked, page)
+    with beside:
+        others = _others(known, main, asked[1:MOST], page)
+    chosen = Runs(tuple(known[one] for one in (main, *others)))
+    if others and chosen.row_count > MOST_ROWS:
         widgets.message(
             "warning",
-            f"There is no run {wanted} here.",
-            "Nothing was changed; no credits are involved.",
-            "The newest run is shown instead. Choose another below.",
+            f"These runs have {words.counted(chosen.row_count, 'row')} together.",
+            f"More than {words.count(MOST_ROWS)} are too many for this page; no result is lost. "
+            "The first run is shown alone.",
+            f"Take them in one file with openmart export {' '.join(chosen.ids)}.",
         )
-        del st.query_params["run"]
-        wanted = None
-    key = f"{page}_run"
-    if wanted is not None or st.session_state.get(key) not in known:
-        st.session_state[key] = wanted or runs[0].run_id
-    if len(runs) > 1:
-        st.selectbox(
-            "Run",
-            list(known),
-            format_func=lambda run_id: run_line(known[run_id]),
-            key=key,
-            on_change=lambda: st.query_params.from_dict({"run": st.session_state[key]}),
-        )
-    return known[st.session_state[key]]
+        return Runs(chosen.each[:1])
+    return chosen
 
 
 def run_line(run: RunInfo) -> str:
@@ -43,3 +56,53 @@ def run_line(run: RunInfo) -> str:
     state = words.RUN_STATE_NAMES[run.state]
     when = words.date_and_time(run.created_at, widgets.zone())
     return f"{run.name} · {state} · {words.counted(run.row_count, 'row')} · {when}"
+
+
+def _asked(known: Mapping[str, RunInfo]) -> list[str]:
+    """Return the runs that the address names, each once; say it of those that are none, and forget them."""
+    given = list(dict.fromkeys(one for one in st.query_params.get("run", "").split(",") if one))
+    found = [one for one in given if one in known]
+    if len(found) < len(given):
+        strange = ", ".join(one for one in given if one not in known)
+        widgets.message(
+            "warning",
+            f"There is no run {strange} here.",
+            "Nothing was changed; no credits are involved.",
+            "The others are shown." if found else "The newest run is shown instead. Choose another below.",
+        )
+        del st.query_params["run"]
+        if found:
+            st.query_params["run"] = ",".join(found)
+    return found
+
+
+def _one(known: Mapping[str, RunInfo], asked: list[str], page: str) -> str:
+    key = f"{page}_run"
+    if asked or st.session_state.get(key) not in known:
+        st.session_state[key] = asked[0] if asked else next(iter(known))
+    if len(known) > 1:
+        st.selectbox(
+            "Run",
+            list(known),
+            format_func=lambda run_id: run_line(known[run_id]),
+            key=key,
+            on_change=lambda: st.query_params.from_dict({"run": st.session_state[key]}),
+        )
+    return str(st.session_state[key])
+
+
+def _others(known: Mapping[str, RunInfo], main: str, asked: list[str], page: str) -> list[str]:
+    key = f"{page}_beside_{main}"
+    if "run" in st.query_params:
+        st.session_state[key] = asked
+    st.multiselect(
+        "Together with",
+        [run_id for run_id in known if run_id != main],
+        format_func=lambda run_id: run_line(known[run_id]),
+        key=key,
+        max_selections=MOST - 1,
+        placeholder="Other runs",
+        help="Their rows follow one after the other: counts, pictures, filters and files are of all of them.",
+        on_change=lambda: st.query_params.from_dict({"run": ",".join([main, *st.session_state[key]])}),
+    )
+    return list(st.session_state[key])

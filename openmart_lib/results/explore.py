@@ -50,14 +50,19 @@ class Query:
 class Explorer:
     """A result frame made ready for looking around: held in memory, asked often. Safe between threads."""
 
-    def __init__(self, frame: pl.DataFrame, facets: pl.DataFrame | None = None) -> None:
+    def __init__(
+        self, frame: pl.DataFrame, facets: pl.DataFrame | None = None, numbers: pl.Series | None = None
+    ) -> None:
         """Take a frame of ``join.results``; what is searched is put together at the first search.
 
         Args:
             facets: What it can be narrowed down by beside its own columns, as ``facets.facet_frame``.
+            numbers: Of the uploaded row that each line is about, see ``together.Runs``; None = 1, 2, 3 ...
         """
         self.frame: Final = frame
         self.facets: Final = pl.DataFrame() if facets is None else facets
+        every = pl.int_range(1, frame.height + 1, eager=True)
+        self.numbers: Final = every if numbers is None else numbers
         self._text: pl.Series | None = None
         self._orders: dict[tuple[str, bool], pl.Series] = {}
         self._words: dict[str, pl.Series] = {}
@@ -75,6 +80,10 @@ class Explorer:
     def page(self, places: pl.Series, number: int, *, rows: int = PAGE_ROWS) -> pl.DataFrame:
         """Return one page, counted from 1, of the rows that ``matching`` found; empty beyond the last."""
         return self.frame[places.slice((number - 1) * rows, rows)]
+
+    def page_numbers(self, places: pl.Series, number: int, *, rows: int = PAGE_ROWS) -> pl.Series:
+        """Return the numbers of the uploaded rows that the lines of one ``page`` are about."""
+        return self.numbers.gather(places.slice((number - 1) * rows, rows))
 
     def facet(self, column: str, query: Query | None = None, *, most: int = MAX_VALUES) -> pl.DataFrame:
         """Return the values of a column or facet with their counts, the most frequent first.

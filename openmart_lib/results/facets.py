@@ -22,7 +22,8 @@ MAX_COUNTRIES: Final = 250  # but one that was mapped to the country is
 SAMPLE: Final = 2_000  # rows that tell most columns off cheaply
 UPLOADED: Final = "is."
 EMPTY: Final = "(empty)"  # how an empty cell is called
-OWN_FACETS: Final = ("outcome", "task", "email", "phone", "title_fit", "title")
+OF_RUN: Final = "of_run"  # which run a row is of, where there are several
+OWN_FACETS: Final = (OF_RUN, "outcome", "task", "email", "phone", "title_fit", "title")
 TASK_STATES: Final = (
     *("completed", "errored", "cancelled", "with Openmart", "not given back", "in doubt"),
     *("refused", "not sent"),
@@ -34,13 +35,13 @@ _PERSONAL: Final = ("first_name", "last_name", "full_name", "linkedin_url", "dom
 
 
 def facet_frame(
-    frame: pl.DataFrame, kind: Kind, mapping: Mapping[str, Sequence[str]] | None = None
+    frame: pl.DataFrame, kind: Kind | None, mapping: Mapping[str, Sequence[str]] | None = None
 ) -> pl.DataFrame:
     """Return what the rows of a result can be narrowed down by.
 
     Args:
-        frame: ``join.results`` in the shape ``rows``.
-        kind: What was asked for: it decides what a verified email is.
+        frame: ``join.results`` in the shape ``rows`` or ``companies``, of one or several runs.
+        kind: What was asked for: it decides what a verified email is. None: several things, see each row.
         mapping: Uploaded columns by field, under their names in ``frame``: the country comes first, and what
             names people or companies is left out.
 
@@ -49,7 +50,9 @@ def facet_frame(
         which they are to be shown, null for an empty cell. Own facets first, then the uploaded columns with
         at least two and few different values. A facet that tells nothing apart is left out, but outcome.
     """
-    own = frame.select(_outcome(), _task(), _email(kind), _phone(), _title_fit()).with_columns(_titles(frame))
+    own = frame.select(
+        _of_run(frame["run_name"]), _outcome(), _task(), _email(kind), _phone(), _title_fit()
+    ).with_columns(_titles(frame))
     told = [one for one in own if one.name == "outcome" or one.n_unique() > 1]
     return pl.DataFrame([*told, *_uploaded(frame, mapping or {})])
 
@@ -99,6 +102,10 @@ def _filled(name: str) -> pl.Expr:
     return pl.when(cell != "").then(cell).alias(name)
 
 
+def _of_run(names: pl.Series) -> pl.Expr:
+    return pl.col("run_name").cast(pl.Enum(names.unique(maintain_order=True))).alias(OF_RUN)
+
+
 def _outcome() -> pl.Expr:
     return pl.col("outcome").cast(pl.Enum([str(one) for one in Outcome]))
 
@@ -126,7 +133,7 @@ def _task() -> pl.Expr:
     return state.cast(pl.Enum(TASK_STATES)).alias("task")
 
 
-def _email(kind: Kind) -> pl.Expr:
+def _email(kind: Kind | None) -> pl.Expr:
     state = (
         pl.when(quality.is_verified(kind))
         .then(pl.lit("verified"))

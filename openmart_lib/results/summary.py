@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -105,6 +106,37 @@ def summary(
         rows_with_verified_email=info.found["rows_with_verified_email"],
         rows_with_phone=info.found["rows_with_phone"],
         records=records,
+        credits=credits,
+        credits_per_row_with_email=credits / with_email if with_email else None,
+    )
+
+
+def summed(parts: Sequence[Summary]) -> Summary:
+    """Return several runs in numbers: each number of theirs, added up."""
+    if len(parts) == 1:
+        return parts[0]
+    row_count = sum(one.row_count for one in parts)
+    steps: list[Step] = []
+    for same in zip(*(one.funnel for one in parts), strict=True):
+        rows, before = sum(step.rows for step in same), steps[-1].rows if steps else 0
+        steps.append(
+            Step(
+                same[0].name,
+                rows,
+                sum(step.shared for step in same),
+                of_uploaded=rows / row_count if row_count else 0.0,
+                of_previous=rows / before if before else None,
+            )
+        )
+    with_email, credits = sum(one.rows_with_email for one in parts), sum(one.credits for one in parts)
+    return Summary(
+        row_count=row_count,
+        outcomes={outcome: sum(one.outcomes[outcome] for one in parts) for outcome in Outcome},
+        funnel=tuple(steps),
+        rows_with_email=with_email,
+        rows_with_verified_email=sum(one.rows_with_verified_email for one in parts),
+        rows_with_phone=sum(one.rows_with_phone for one in parts),
+        records=sum(one.records for one in parts),
         credits=credits,
         credits_per_row_with_email=credits / with_email if with_email else None,
     )

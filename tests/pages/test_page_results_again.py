@@ -23,6 +23,7 @@ from openmart_lib.ledger.erasing import erase_run
 from openmart_lib.results import again
 from openmart_lib.results.again import Again
 from openmart_lib.results.chain import chain, runs_of_chain
+from openmart_lib.results.together import Runs
 from tests.pages.conftest import Desk, button, eventually, labels, texts
 
 
@@ -262,8 +263,8 @@ def test_a_shared_address_opens_the_best_of_all(finished_desk: Desk, run_id: str
 @pytest.mark.parametrize("fmt", ["csv", "plain", "xlsx", "parquet", "jsonl"])
 def test_the_best_of_all_can_be_taken_away(finished_desk: Desk, run_id: str, fmt: str) -> None:
     child = tried(finished_desk, run_id, [2, 3], Kind.LOOKUP_BUSINESS_EMAIL)
-    runs = tuple(finished_desk.run(one) for one in (run_id, child))
-    wanted = WantedBest(runs[0], "best", fmt, None, "", 6, runs)
+    runs = Runs.read(finished_desk.ledger, [run_id, child])
+    wanted = WantedBest(runs, "best", fmt, None, "", 6)
 
     data = file_bytes(wanted)
 

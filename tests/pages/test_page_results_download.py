@@ -18,6 +18,7 @@ from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.ledger.erasing import erase_run
 from openmart_lib.ledger.exports import exports_of
 from openmart_lib.results import crm, export, join
+from openmart_lib.results.together import Runs
 from openmart_lib.results.withheld import LEFT_OUT
 from tests.pages.conftest import Desk, button, eventually, texts
 
@@ -33,7 +34,7 @@ def run_id(finished_desk: Desk) -> str:
 def wanted(desk: Desk, run_id: str, shape: str = "rows", fmt: str = "csv", **changes: Any) -> Wanted:
     """One file of a run."""
     values = {"rows": None, "words": "", "lines": None} | changes
-    return Wanted(desk.run(run_id), shape, fmt, **values)
+    return Wanted(Runs((desk.run(run_id),)), shape, fmt, **values)
 
 
 def download_labels(page: AppTest) -> list[str]:

@@ -115,14 +115,10 @@ def take_over(ledger: Ledger, journal_file: Path, worker_id: str, *, pacing: Pac
 
 def _post(journal: Journal, clients: Clients, claim: Claim) -> BatchReceipt | OpenmartError:
     """Send the body at most once; return the receipt or what was learned instead."""
-    line: dict[str, Any] = {
-        "run_id": claim.run_id,
-        "batch_no": claim.batch_no,
-        "attempt": claim.attempt,
-    }
+    line = claim.line()
     try:
         client = clients.for_submissions()
-        journal.append("sent", **line, sha256=claim.body_sha256)
+        journal.append("sent", **claim.sent_line())
     except OSError as error:
         return NoAnswerError(f"The journal could not be written ({error.strerror}), so nothing was sent.")
     except OpenmartError as error:

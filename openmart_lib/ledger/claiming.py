@@ -32,6 +32,7 @@ from openmart_lib.ledger.suppressing import is_checked
 
 FAR_AHEAD: Final = 3600.0  # seconds; the clock was set back, or it is a 429's wait, which the account keeps
 _SENDING: Final = batch.alias("sending")
+_REPEATED: Final = batch.alias("repeated")
 
 
 def _is_due(now: Any) -> ColumnElement[bool]:
@@ -67,6 +68,10 @@ _DUE: Final = (
         batch.c.search_of,
         batch.c.task_count,
         is_checked().label("checked"),
+        select(_REPEATED.c.batch_no)
+        .where(_REPEATED.c.id == batch.c.resend_of)
+        .scalar_subquery()
+        .label("repeats"),
     )
     .join(run, run.c.id == batch.c.run_id)
     .where(

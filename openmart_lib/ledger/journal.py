@@ -12,12 +12,36 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 PREALLOCATED: Final = 1024 * 1024  # bytes, about 5,000 lines; grows by as much again
 RESERVE: Final = 64 * 1024  # grow before fewer bytes than this are left
 FILE_NAME: Final = "sent.journal"
+
+Key = tuple[str, int]  # run id, batch number
+
+
+@dataclass(slots=True)
+class Told:
+    """What the journal says last of one batch. ``attempt`` counts claims; ``line`` the journal's lines.
+
+    ``tasks`` are the numbers of the tasks that the last attempt held and ``repeats`` the number of the batch
+    that it repeats; lines of a former version do not tell them.
+    """
+
+    attempt: int = 0
+    kind: str = ""  # sent, accepted, released
+    batch_id: str | None = None
+    line: int = 0
+    tasks: frozenset[int] = frozenset()
+    repeats: int | None = None
+
+    @property
+    def may_be_created(self) -> bool:
+        """Whether Openmart may have it: it was sent, and not turned away."""
+        return self.kind in ("sent", "accepted") or self.batch_id is not None
 
 
 class Journal:

@@ -32,7 +32,7 @@ class Claim:
     """A batch that this worker, and nobody else, may send once. ``body`` is what leaves, byte for byte.
 
     ``attempt`` is the batch's ``attempts`` as committed by this claim: the journal's lines name it, so that a
-    ledger that knows fewer is found out to be an older copy.
+    ledger that knows fewer is found out to be an older copy. ``tasks`` and ``repeats`` as in ``Candidate``.
     """
 
     pk: int
@@ -43,6 +43,17 @@ class Claim:
     body: bytes
     body_sha256: str
     attempt: int
+    tasks: str = ""
+    repeats: int | None = None
+
+    def line(self) -> dict[str, Any]:
+        """Return what each of its lines in the journal names."""
+        return {"run_id": self.run_id, "batch_no": self.batch_no, "attempt": self.attempt}
+
+    def sent_line(self) -> dict[str, Any]:
+        """Return what its ``sent`` line names: what left is known by it, whatever becomes of the ledger."""
+        more = {} if self.repeats is None else {"repeats": self.repeats}
+        return self.line() | {"sha256": self.body_sha256, "tasks": self.tasks} | more
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Candidate:
     """A batch that could be claimed now, with the body it would send: that of ``task_count`` tasks.
 
     One that is not ``checked`` is to be compared with the never-contact lists first: no claim takes it.
+    ``tasks`` are the numbers of its tasks as ``spans``, ``repeats`` that of the batch that it repeats.
     """
 
     pk: int
@@ -59,6 +71,8 @@ class Candidate:
     body: bytes
     task_count: int
     checked: bool
+    tasks: str = ""
+    repeats: int | None = None
 
 
 def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
@@ -78,10 +92,18 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
         first = connection.execute(claiming.NEWEST_DUE, due).one()
         if first.search_of is None:
             first = connection.execute(claiming.OLDEST_DUE, due).one()
-        body = batch_body(connection, first.id, chosen.public_id)
+        body, tasks = batch_body(connection, first.id, chosen.public_id)
     kind = Kind(chosen.kind)
     return Candidate(
-        first.id, chosen.public_id, first.batch_no, kind, body, first.task_count, bool(first.checked)
+        pk=first.id,
+        run_id=chosen.public_id,
+        batch_no=first.batch_no,
+        kind=kind,
+        body=body,
+        task_count=first.task_count,
+        checked=bool(first.checked),
+        tasks=tasks,
+        repeats=first.repeats,
     )
 
 
@@ -121,6 +143,8 @@ def claim(
         body=candidate.body,
         body_sha256=digest,
         attempt=row.attempts,
+        tasks=candidate.tasks,
+        repeats=candidate.repeats,
     )
 
 

@@ -38,7 +38,7 @@ def claim_all(folder: Path, run_id: str, keys: list[int], results: Connection) -
     def work(thread: int) -> list[int]:
         claimed = []
         for pk in keys[thread::4]:  # the other process tries the same ones in the same order
-            wanted = Candidate(pk, run_id, pk, Kind.FIND_PEOPLE, b"[]", 1)
+            wanted = Candidate(pk, run_id, pk, Kind.FIND_PEOPLE, b"[]", 1, True)
             worker = f"{os.getpid()}-{thread}"
             if submissions.claim(ledger, wanted, account_id=mine, worker_id=worker, slots=BATCHES):
                 claimed.append(pk)

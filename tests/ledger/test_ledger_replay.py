@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,107 +11,25 @@ from typing import Any
 import pytest
 from ledger_kit import (
     ENVIRONMENT,
-    Clock,
     accepted,
     account_id,
-    assert_adds_up,
     free,
-    new_run,
     outcomes,
     row_of,
     state_of,
     unknown,
 )
+from replay_kit import Desk
 
-from openmart_lib.ledger import BatchState, Hold, Ledger, RunState, queries, submissions
+from openmart_lib.ledger import BatchState, Hold, RunState, queries, submissions
 from openmart_lib.ledger import replay as replay_module
-from openmart_lib.ledger.bundle import DATABASE_FILE
 from openmart_lib.ledger.journal import FILE_NAME, Journal, read_journal
-from openmart_lib.ledger.replay import OLDER_COPY, SENT_BY_ANOTHER, Replayed, replay
-from openmart_lib.ledger.runs import cancel_run, plan_run, resume_run
+from openmart_lib.ledger.redividing import SENT_BY_ANOTHER
+from openmart_lib.ledger.replay import OLDER_COPY, Replayed, replay
+from openmart_lib.ledger.runs import cancel_run, resume_run
 from openmart_lib.ledger.submissions import Claim
 
 S = BatchState
-
-
-class Desk:
-    """A data folder, its ledger and its journal; the worker's part is played line by line."""
-
-    def __init__(self, folder: Path, empty: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        shutil.copy(empty, folder / DATABASE_FILE)
-        self.ledger = self._open()
-        self.journal = Journal(folder / FILE_NAME)
-        self._copies = 0
-
-    def _open(self) -> Ledger:
-        return Ledger.open(self.folder, environment=ENVIRONMENT, clock=Clock())
-
-    def plan(self, batches: int = 1, content: str = "content") -> str:
-        return plan_run(self.ledger, new_run(2 * batches, per_batch=2, content=content))
-
-    def claim(self) -> Claim:
-        mine = account_id(self.ledger)
-        candidate = submissions.next_candidate(self.ledger, mine)
-        assert candidate is not None
-        claim = submissions.claim(self.ledger, candidate, account_id=mine, worker_id="w", slots=99)
-        assert claim is not None
-        return claim
-
-    def say(self, kind: str, claim: Claim, **detail: Any) -> None:
-        """Write the journal's line as the engine does."""
-        line = {"run_id": claim.run_id, "batch_no": claim.batch_no, "attempt": claim.attempt}
-        self.journal.append(kind, **line, **detail)
-
-    def send(self) -> Claim:
-        claim = self.claim()
-        self.say("sent", claim, sha256=claim.body_sha256)
-        return claim
-
-    def turned_away(self) -> Claim:
-        """Send a batch that gets a 429."""
-        claim = self.send()
-        self.say("released", claim)
-        submissions.release_rate_limited(self.ledger, claim.pk, 1.0, "slow down")
-        self.due_again(claim.pk)
-        return claim
-
-    def due_again(self, pk: int) -> None:
-        free(self.ledger)
-        with self.ledger.write() as connection:
-            batches = submissions.batch
-            connection.execute(batches.update().where(batches.c.id == pk).values(not_before=0.0))
-
-    def taken(self, batch_id: str) -> Claim:
-        claim = self.send()
-        self.say("accepted", claim, batch_id=batch_id)
-        submissions.accept(self.ledger, claim.pk, batch_id, None, poll_after=0.0)
-        return claim
-
-    def copy(self) -> Path:
-        """Copy the ledger's file by hand, as it is now."""
-        self.ledger.close()
-        self._copies += 1
-        copied = self.folder / f"copy-{self._copies}"
-        shutil.copy(self.folder / DATABASE_FILE, copied)
-        return copied
-
-    def put_back(self, copied: Path) -> None:
-        """Put a copy in the ledger's place, not through ``openmart restore``."""
-        self.ledger.close()
-        shutil.copy(copied, self.folder / DATABASE_FILE)
-        self.ledger = self._open()
-
-    def start_worker(self) -> Replayed:
-        """Do what a worker does first; nothing may be left in between afterwards."""
-        done = replay(self.ledger, self.folder / FILE_NAME)
-        submissions.lose_orphans(self.ledger, "the next worker")
-        assert_adds_up(self.ledger)
-        return done
-
-    def states(self, run_id: str) -> list[str]:
-        return queries.batches(self.ledger, run_id)["state"].to_list()
 
 
 @pytest.fixture

@@ -25,6 +25,26 @@ from openmart_lib.ledger.journal import FILE_NAME, read_journal
 HEAD: Final = "0004"  # the newest migration; a test keeps it true
 BUSY_TIMEOUT_MS: Final = 30_000
 SET_ASIDE: Final = "set-aside-"  # folders of ledgers that a restore has replaced
+STATEMENTS_KEPT: Final = 1000  # the program has a few hundred
+
+
+class _Compiled(dict[tuple[Any, ...], Any]):
+    """Statements compiled once per process; SQLAlchemy alone would compile them again for each ledger opened.
+
+    A key begins with the engine's own dialect object. All our engines are made by ``_engine``, so the
+    dialect's name says as much, and is the same for the next ledger.
+    """
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get((key[0].name, *key[1:]), default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        if len(self) >= STATEMENTS_KEPT:
+            self.clear()
+        super().__setitem__((key[0].name, *key[1:]), compiled)
+
+
+_compiled = _Compiled()
 
 
 def open_engine(folder: Path, environment: str) -> Engine:
@@ -104,6 +124,7 @@ def _engine(path: Path) -> Engine:
         max_overflow=64,
         hide_parameters=True,  # an error's text must not hold the rows it was about
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        execution_options={"compiled_cache": _compiled},
     )
 
     @event.listens_for(engine, "connect")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -20,7 +21,7 @@ from ledger_kit import ENVIRONMENT, claim, outcomes, plan
 from sqlalchemy import create_engine, text
 
 from openmart_lib.errors import ConfigError, LedgerError, LedgerNewerError
-from openmart_lib.ledger import Ledger, open_ledger
+from openmart_lib.ledger import Ledger, open_ledger, opening
 from openmart_lib.ledger.bundle import DATABASE_FILE
 from openmart_lib.ledger.journal import FILE_NAME, Journal
 from openmart_lib.ledger.migrations import config, upgrade
@@ -41,6 +42,36 @@ def open_at(folder: Path, environment: str = ENVIRONMENT) -> Ledger:
 def a_ledger_with_a_run(folder: Path) -> str:
     with closing(open_at(folder)) as ledger:
         return plan(ledger, 50)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
+    """The statements compiled so far, as in a process that has opened no ledger yet."""
+    monkeypatch.setattr(opening, "_compiled", opening._Compiled())
+    return opening._compiled
+
+
+def test_a_second_ledger_of_a_process_finds_its_statements_compiled(
+    folder: Path, tmp_path: Path, compiled: dict[Any, Any]
+) -> None:
+    a_ledger_with_a_run(folder)
+    before = list(map(id, compiled.values()))
+
+    run_id = a_ledger_with_a_run(tmp_path / "other" / ENVIRONMENT)
+
+    assert before and list(map(id, compiled.values())) == before
+    with closing(open_at(tmp_path / "other" / ENVIRONMENT)) as ledger:
+        assert outcomes(ledger, run_id) == {"pending": 50}, "and each ledger has its own rows"
+
+
+def test_no_more_statements_are_kept_than_a_program_needs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, compiled: dict[Any, Any]
+) -> None:
+    monkeypatch.setattr(opening, "STATEMENTS_KEPT", 5)
+
+    a_ledger_with_a_run(folder)
+
+    assert 0 < len(compiled) <= 5
 
 
 @pytest.mark.parametrize("access", ["read", "write"])

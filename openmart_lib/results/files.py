@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-_PIECE: Final = 4 * 1024**2  # bytes
+_PIECE: Final = 256 * 1024  # bytes read at a time: they fit a processor's cache
 CUT_OFF_AFTER: Final = 3600.0  # seconds; nothing is written for so long, so its program was killed
 
 
@@ -44,7 +44,8 @@ class HashedFile:
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("wb")
-        self._written = path.open("rb")
+        self._written = path.open("rb", buffering=0)
+        self._piece = memoryview(bytearray(_PIECE))  # one for all: new ones cost more than hashing them
         self._digest = hashlib.sha256()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sha256")
         self._last: Future[None] | None = None
@@ -84,8 +85,8 @@ class HashedFile:
             self._last.result()
 
     def _read(self) -> None:
-        while piece := self._written.read(_PIECE):
-            self._digest.update(piece)
+        while size := self._written.readinto(self._piece):
+            self._digest.update(self._piece[:size])
 
 
 def sweep(folder: Path, *, older_than: float, now: float) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
 import phonenumbers
 import polars as pl
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 PHONE_SCHEMA: Final[dict[str, Any]] = {"phone_international": pl.String, "phone_type": pl.String}
+_NORTH_AMERICAN: Final = re.compile(r"\+1[2-9][0-9]{9}")  # no national prefix can stand in it
 _LINES: Final = {
     PhoneNumberType.MOBILE: "mobile",
     PhoneNumberType.FIXED_LINE: "fixed line",
@@ -45,10 +47,21 @@ def read_phones(numbers: pl.Series) -> pl.DataFrame:
 def read_phone(number: str) -> tuple[str | None, str | None]:
     """Return a number in international format and its kind of line, or twice None if it is no valid one."""
     try:
-        parsed = phonenumbers.parse(number, None)
+        parsed = _parsed(number)
     except phonenumbers.NumberParseException:
         return None, None
     line = phonenumbers.number_type(parsed)
     if line == PhoneNumberType.UNKNOWN:  # no plan of any country has it
         return None, None
     return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL), _LINES[line]
+
+
+def _parsed(number: str) -> PhoneNumber:
+    """Return a number taken apart as ``parse`` does; one of North America in full without its search.
+
+    Raises:
+        NumberParseException: If it is none, or has no country code.
+    """
+    if _NORTH_AMERICAN.fullmatch(number):
+        return PhoneNumber(country_code=1, national_number=int(number[2:]))
+    return phonenumbers.parse(number, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import phonenumbers
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from results_story import Story, companies, person
 
 from openmart_lib.intake.options import RunOptions
-from openmart_lib.results import join
+from openmart_lib.results import join, phones
 from openmart_lib.results.phones import read_phone, read_phones
 from openmart_lib.results.titles import FITS, seniority, title_fit
 
@@ -185,3 +186,15 @@ def test_a_row_without_answer_has_nothing_worked_out(tmp_path: Path) -> None:
 
     derived = ["title_fit", "email_domain_agrees", "email_free_mail", "phone_international", "phone_type"]
     assert frame.select(derived).null_count().sum_horizontal().item() == 2 * len(derived)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.from_regex(r"\+1[0-9]{10}", fullmatch=True) | st.from_regex(r"\+[0-9]{9,12}", fullmatch=True))
+def test_a_number_is_taken_apart_as_the_library_itself_does(number: str) -> None:
+    try:
+        expected = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        assert read_phone(number) == (None, None)
+        return
+
+    assert phones._parsed(number) == expected

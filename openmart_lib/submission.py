@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -34,6 +34,8 @@ from openmart_lib.ledger.hit_rates import hit_rates
 from openmart_lib.ledger.runs import NewRun, plan_run
 from openmart_lib.reuse import Choice, Found, apply, look
 from openmart_lib.settings import Settings
+
+MAX_NAME: Final = 100  # characters of a run's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ def confirm(
     (rows written, rows in all).
 
     Args:
+        name: Of one line; cut after ``MAX_NAME`` characters, for it stands in every list and file name.
         spend_at_most: Credits that it may cost at most; default: the estimate's worst case.
         pilot_rows: Send so many rows, chosen at random, first, and let the rest wait for a person; 0: all.
         reused: Rows that an earlier task serves, as ``NewRun.reused``; with some there may be no task.
@@ -212,7 +215,7 @@ def confirm(
     limit = prepared.estimate.at_most if spend_at_most is None else spend_at_most
     check_spending(limit, pilot_rows)
     new = NewRun(
-        name=name.strip() or suggest_name(prepared.upload),
+        name=" ".join(name.split())[:MAX_NAME].strip() or suggest_name(prepared.upload)[:MAX_NAME],
         kind=prepared.kind,
         mapping=prepared.mapping,
         options=prepared.options.to_dict(),

@@ -67,6 +67,18 @@ def test_a_confirmed_run_holds_every_row_the_options_and_the_most_it_may_cost(tm
     assert info.outcomes[Outcome.PENDING] == 2
 
 
+def test_a_name_is_one_line_of_bounded_length(tmp_path: Path) -> None:
+    settings = sandbox_settings(tmp_path)
+    with opened(settings) as ledger:
+        ready = prepared(settings, DOMAINS)
+
+        run_id = submission.confirm(
+            ledger, settings, ready, name="Spring\n  list\t" + 5_000 * "x", confirm_token="one"
+        )
+
+        assert run_info(ledger, run_id).name == "Spring list " + 88 * "x"
+
+
 def test_one_visit_to_confirm_makes_one_run_however_often_it_is_clicked(tmp_path: Path) -> None:
     settings = sandbox_settings(tmp_path)
     with opened(settings) as ledger:

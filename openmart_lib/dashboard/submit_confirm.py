@@ -146,7 +146,9 @@ def _name(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> str:
     today = datetime.now(widgets.zone()).strftime("%-d %b")
     default = f"{submission.suggest_name(prepared.upload)[:60]} {today}"
     st.session_state.setdefault(key, choices.get("name") or default)
-    name = (st.text_input("Name of this run", key=key, max_chars=100) or "").strip() or default
+    name = (
+        st.text_input("Name of this run", key=key, max_chars=submission.MAX_NAME) or ""
+    ).strip() or default
     choices["name"] = name
     return name
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -16,6 +17,7 @@ import anyio.to_thread
 import streamlit as st
 
 from openmart_lib.api.address import is_loopback
+from openmart_lib.dashboard import drafts
 from openmart_lib.dashboard.routes import sweep_exports
 from openmart_lib.engine import Supervisor
 from openmart_lib.errors import ConfigError, OpenmartError
@@ -84,6 +86,7 @@ def _start_engine() -> Supervisor | None:
     try:
         settings = load_settings()
         sweep_exports(settings.environment_dir / "exports", at_start=True)
+        drafts.remove_old(settings.environment_dir / "drafts", now=time.time())
         supervisor = Supervisor(settings)
         supervisor.start()
     except ConfigError as error:

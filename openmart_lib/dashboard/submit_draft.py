@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,10 @@ def folder() -> Path:
 def present() -> Draft | None:
     """Return the draft named in the address, if it still exists."""
     draft_id = st.query_params.get("draft")
-    return drafts.load(folder(), draft_id) if draft_id else None
+    if not draft_id:
+        drafts.remove_old(folder(), now=time.time())  # a server may run for months and see no new list
+        return None
+    return drafts.load(folder(), draft_id)
 
 
 def begin(data: bytes, name: str, *, pasted: bool = False, choices: dict[str, Any] | None = None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +12,7 @@ import pytest
 
 from openmart_lib.dashboard import drafts
 from openmart_lib.dashboard.drafts import Draft
+from tests.pages.conftest import Desk
 
 FRAME = pl.DataFrame({"seq": [1, 2], "file_line": [2, 3], "Website": ["a.example", None]})
 
@@ -66,6 +69,17 @@ def test_drafts_are_readable_by_their_owner_only(tmp_path: Path, draft: Draft) -
 
     assert folder.stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+
+
+def test_an_old_draft_goes_when_the_empty_page_is_opened_though_no_list_is_brought(desk: Desk) -> None:
+    root = desk.settings.environment_dir / "drafts"
+    old = drafts.create(root, FRAME, name="list.csv", sha256="0" * 64, file_format={"kind": "csv"})
+    ago = time.time() - drafts.MAX_AGE - 60
+    os.utime(root / old.draft_id / "draft.json", (ago, ago))
+
+    desk.open("submit")
+
+    assert drafts.load(root, old.draft_id) is None
 
 
 def test_drafts_past_their_age_are_removed_and_nothing_else(tmp_path: Path, draft: Draft) -> None:

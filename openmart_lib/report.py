@@ -74,6 +74,7 @@ class Report:
                 "sending": run.pending.sending,
                 "at_openmart": run.pending.at_openmart,
                 "fetching": run.pending.fetching,
+                "elsewhere": run.pending.elsewhere,
             },
             "batches": {str(state): n for state, n in run.batches.items()},
             "stalled_batches": run.stalled_batches,

@@ -220,6 +220,8 @@ def test_a_run_that_only_waits_for_another_ones_answers_moves_as_that_one_does(
     assert (report.standing, report.waits_for) == (Standing.HELD, first)
     assert f"openmart status {first}" in report.sentence()
     assert "2 rows wait" in report.sentence()
+    told = report.as_json()
+    assert told["pending"]["elsewhere"] == sum(told["pending"].values()) == told["outcomes"]["pending"] == 2
     assert {each.run.run_id: each.standing for each in look_at_all(ledger, settings)} == {
         first: Standing.HELD,
         second: Standing.HELD,

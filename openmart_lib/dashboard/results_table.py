@@ -128,7 +128,8 @@ def _turner(runs: Runs, asked: Query, number: int, pages: int) -> None:
     key = f"page_{runs.run_id}_{hash(asked.key())}"
     if st.session_state.get(key, number) != number:  # the address was changed by hand or by going back
         st.session_state[key] = number
-    st.pagination(pages, default=number, key=key, on_change=_turned, args=(key,))
+    st.session_state.setdefault(key, number)
+    st.pagination(pages, key=key, on_change=_turned, args=(key,))
 
 
 def _turned(key: str) -> None:

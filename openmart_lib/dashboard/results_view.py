@@ -16,13 +16,14 @@ def headline(runs: Runs, result: Summary) -> None:
     matched = next(step for step in result.funnel if step.name == "matched")
     repeats = f"{words.counted(matched.shared, 'row')} of them repeat another row and got its answer free."
     shown = [Figure("Rows matched", words.count(matched.rows), whole, repeats)]
-    once = "Rows that were looked up; repeats are not counted again."
+    once = "Rows that were looked up; repeats have the same answer and are not counted again."
+    asked = f"of {words.count(sum(run.looked_up_rows for run in runs.each))} looked up"
     if runs.kind is not Kind.FIND_TECH:
         verified = f"of {words.count(result.rows_with_email)}"
-        shown.append(Figure(f"With {mail}", words.count(result.rows_with_email), whole, once))
+        shown.append(Figure(f"With {mail}", words.count(result.rows_with_email), asked, once))
         shown.append(Figure("Verified", words.count(result.rows_with_verified_email), verified, once))
     if result.rows_with_phone or any("PHONE" in run.options.get("info_access", ()) for run in runs.each):
-        shown.append(Figure("With phone", words.count(result.rows_with_phone), whole, once))
+        shown.append(Figure("With phone", words.count(result.rows_with_phone), asked, once))
     credits = f"about {words.count(result.credits)}"
     bill = "By price list: an estimate. Openmart's own bill counts."
     if runs.made_elsewhere:

@@ -80,11 +80,11 @@ def legend(run: RunInfo) -> None:
 
 def figures(run: RunInfo, prices: Prices) -> None:
     """Show what was found and what it cost, as numbers with their wholes."""
-    of_rows = f"of {words.counted(run.row_count, 'row')}"
+    of_rows = f"of {words.count(run.looked_up_rows)} looked up"
     found = run.found
     shown: list[Figure] = []
     if run.kind in (Kind.FIND_PEOPLE, Kind.LOOKUP_PEOPLE):
-        note = "Rows of your list with at least one email; repeats are not counted again."
+        note = "Rows with at least one email, of those that are looked up: repeats are not counted again."
         verified = "Marked as verified by Openmart."
         shown += [
             Figure("Rows with email", words.count(found["rows_with_email"]), of_rows, note),

@@ -59,7 +59,7 @@ class Money:
     def as_json(self) -> dict[str, Any]:
         """Return the part ``credits`` of a run's report."""
         return {
-            "expected": self.expected,
+            "expected": None if self.expected is None else round(self.expected, 2),
             "at_most": self.at_most,
             "limit": self.limit,
             "out": self.out if self.counted else None,

@@ -95,6 +95,15 @@ class RunInfo:
         return self.row_count - self.outcomes[Outcome.PENDING]
 
     @property
+    def looked_up_rows(self) -> int:
+        """Rows that are asked about themselves: what ``found`` counts is a part of these.
+
+        A row that repeats one has its answer free; one that is served by an earlier run was counted there.
+        """
+        elsewhere = (Outcome.DUPLICATE, Outcome.REUSED, Outcome.REJECTED, Outcome.SKIPPED)
+        return self.row_count - sum(self.outcomes[one] for one in elsewhere)
+
+    @property
     def made_elsewhere(self) -> bool:
         """Whether another tool submitted it: what it asked for and what it cost are not known here."""
         return bool(self.options.get("made_elsewhere"))

@@ -38,8 +38,11 @@ from openmart_lib.ledger.submissions import next_candidate
 from openmart_lib.sandbox import Sandbox
 from openmart_lib.settings import SANDBOX, Settings
 
-PATIENCE = Timeouts(connect=5.0, read=8.0, total=10.0)
-QUICK = Timeouts(connect=2.0, read=1.0, total=2.0)  # a read is tried again, so it need not be patient
+PATIENT = (
+    60.0  # real seconds for what takes one where nothing else runs; every wait ends when its condition holds
+)
+PATIENCE = Timeouts(connect=PATIENT, read=PATIENT, total=PATIENT)  # a slow machine is no outage
+QUICK = Timeouts(connect=PATIENT, read=1.0, total=PATIENT)  # where a test's server falls silent in a read
 SUBMIT_SECONDS = 0.02
 TASK_SECONDS = (10.0, 30.0)
 LONGEST = 6 * 3600.0  # skipped seconds after which a test is not settling at all
@@ -79,7 +82,7 @@ class Rig:
         self.settings.environment_dir.mkdir(parents=True, exist_ok=True)
         shutil.copy(template, self.settings.environment_dir / template.name)
         self.ledger = Ledger.open(self.settings.environment_dir, environment=SANDBOX, clock=self.clock)
-        self.clients: Any = Clients(self.settings, submitting=PATIENCE, reading=QUICK)
+        self.clients: Any = Clients(self.settings, submitting=PATIENCE, reading=PATIENCE)
         self.journal: Any = Journal(self.ledger.folder / FILE_NAME)
         self._executors: list[ThreadPoolExecutor] = []
         self._workers = itertools.count(1)
@@ -178,12 +181,12 @@ class Rig:
 
     # time -----------------------------------------------------------------------------------------------
 
-    def settle(self, timeout: float = 10.0) -> None:
+    def settle(self) -> None:
         """Step until nothing moves any more but by a person's hand; every read has come back by then."""
-        self.until(self.is_settled, timeout=timeout)
+        self.until(self.is_settled)
 
     def until(
-        self, condition: Callable[[], bool], *, timeout: float = 15.0, step: bool = True, skip: bool = True
+        self, condition: Callable[[], bool], *, timeout: float = PATIENT, step: bool = True, skip: bool = True
     ) -> None:
         """Step until a condition holds, skipping the waits."""
         end, latest = time.monotonic() + timeout, self.clock.skipped + LONGEST

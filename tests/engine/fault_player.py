@@ -40,7 +40,6 @@ from openmart_lib.ledger.searching import find_row
 from openmart_lib.sandbox import Fault, Sandbox
 
 HURRY: Final = Timeouts(connect=0.6, read=0.6, total=0.6)
-REAL_SECONDS: Final = 90.0  # that one settling may take on a slow machine
 ROUNDS: Final = 40  # decisions after which a case does not end at all
 BEFORE_OUTAGE: Final = 3  # submissions
 A_FEW: Final = 4  # faults of a mixture that come in one round
@@ -249,10 +248,10 @@ def _with_a_person(rig: Rig, case: Case, run_ids: Sequence[str], done: Counter[s
 
 def _rest(rig: Rig) -> None:
     """Step until nothing moves any more but by a person's hand, waiting out whatever the server asks for."""
-    rig.until(lambda: _at_rest(rig) or _far_wait(rig) > 0, timeout=REAL_SECONDS)
+    rig.until(lambda: _at_rest(rig) or _far_wait(rig) > 0)
     while (wait := _far_wait(rig)) > 0:
         rig.pass_time(wait + 1.0)
-        rig.until(lambda: _at_rest(rig) or _far_wait(rig) > 0, timeout=REAL_SECONDS)
+        rig.until(lambda: _at_rest(rig) or _far_wait(rig) > 0)
 
 
 def _at_rest(rig: Rig) -> bool:

@@ -90,7 +90,7 @@ def test_the_real_api_is_asked_at_the_documented_pace_and_the_sandbox_as_much_fa
 
 
 def test_a_read_gives_up_earlier_than_a_submission_of_which_the_answer_is_worth_waiting_for(rig: Rig) -> None:
-    rig.clients = Clients(rig.settings, reading=Timeouts(connect=1.0, read=0.2, total=0.2))
+    rig.clients = Clients(rig.settings, reading=Timeouts(connect=60.0, read=0.2, total=60.0))
     rig.restart_worker()
     rig.sandbox.faults.add("slow", on="submit", seconds=0.5)
     rig.sandbox.faults.add("slow", on="status", seconds=0.5)

@@ -34,7 +34,7 @@ def submit(rig: Rig, kind: Kind, tasks: list[dict[str, Any]]) -> str:
         f"{sandbox_url(rig.settings)}{TASK_BATCH_PATH}/{kind}",
         json=tasks,
         headers={"X-API-Key": SANDBOX_KEY.reveal()},
-        timeout=10,
+        timeout=60,
     )
     return str(answer.json()["batch_id"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from engine_oracle import assert_truth
-from engine_rig import Rig
+from engine_rig import PATIENT, Rig
 
 from openmart_lib.engine.clients import Clients
 from openmart_lib.engine.submit import take_over
@@ -72,7 +72,7 @@ class SlowClients(DyingClients):
         try:
             return self._clients.for_submissions().submit_body(kind, body)
         finally:
-            self.go.wait(5.0)
+            self.go.wait(PATIENT)
 
 
 def _dies_in_the_journal(kind: str, *, after: bool) -> Callable[[Rig], None]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from engine_oracle import assert_truth
-from engine_rig import Rig
+from engine_rig import PATIENT, Rig
 
 from openmart_lib.engine.clients import Clients
 from openmart_lib.errors import InputError, LedgerError
@@ -240,7 +240,7 @@ def test_a_worker_whose_files_may_not_grow_sends_nothing_twice_and_the_next_one_
             assert process.poll() is None, "it goes on trying"
         assert set(rig.states(run_id)) != {"collected"}, "the limit was met"
         with worker(rig):
-            wait_for(lambda: not set(rig.states(run_id)) & {"planned", "sending", "accepted"}, timeout=40.0)
+            wait_for(lambda: not set(rig.states(run_id)) & {"planned", "sending", "accepted"})
         assert rig.posts() <= 12
         assert_truth(rig.sandbox, rig.ledger)
     finally:
@@ -271,7 +271,7 @@ def said(rig: Rig) -> str:
     return (rig.settings.data_dir / "said").read_text()
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout: float = PATIENT) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, "it did not happen"

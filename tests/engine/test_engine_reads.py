@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from engine_gate import gate
 from engine_oracle import assert_truth
-from engine_rig import Rig
+from engine_rig import PATIENCE, QUICK, Rig
 
 from openmart_lib.api import Breaker
+from openmart_lib.engine.clients import Clients
 from openmart_lib.engine.reading import HeldBackError, Reader
 from openmart_lib.errors import NotFoundError, OpenmartError, RateLimitedError
 from openmart_lib.ledger import Hold, queries
@@ -82,8 +84,10 @@ def test_what_a_server_may_say_about_a_batch_changes_only_how_long_it_takes(
 
 
 def test_an_answer_in_the_middle_of_which_the_read_hangs_is_asked_for_again(rig: Rig) -> None:
+    rig.clients = Clients(rig.settings, submitting=PATIENCE, reading=QUICK)
+    rig.restart_worker()
     run_id = rig.plan(2)
-    rig.sandbox.faults.add("hang", on="task", seconds=30.0)
+    rig.sandbox.faults.add("hang", on="task", seconds=60.0)
 
     rig.settle()
 
@@ -224,12 +228,13 @@ def test_tasks_that_stand_still_for_a_while_are_collected_when_they_move_again(r
 
 
 def test_an_answer_that_is_on_its_way_while_a_person_closes_the_batch_still_lands(rig: Rig) -> None:
+    answer = gate(rig, "task")
     run_id = rig.plan(1, domains=["everything.example"])
-    rig.sandbox.faults.add("slow", on="task", seconds=0.2)
     rig.until(lambda: rig.sandbox.requests("task") == 1)
 
     assert close_batch(rig.ledger, rig.batch(run_id)["pk"]) == 1
     assert rig.outcomes(run_id) == {"missing": 1}
+    answer.open()
     rig.settle()
 
     assert rig.outcomes(run_id) == {"matched": 1}
@@ -285,7 +290,7 @@ def test_a_server_that_is_down_is_asked_by_one_probe_at_a_time_and_all_polls_are
     assert set(rig.states(run_id)) == {"accepted"}
 
     rig.sandbox.faults.remove(down.number)
-    rig.until(lambda: rig.states(run_id).count("collected") == 12, skip=False, timeout=4.0)
+    rig.until(lambda: rig.states(run_id).count("collected") == 12, skip=False)
     assert_truth(rig.sandbox, rig.ledger)
 
 

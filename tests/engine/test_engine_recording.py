@@ -31,7 +31,7 @@ class Told:
 
     def wait(self, count: int) -> list[tuple[str, Exception | None]]:
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.words) >= count, timeout=20.0)
+            assert self._changed.wait_for(lambda: len(self.words) >= count, timeout=60.0)
             return list(self.words)
 
 

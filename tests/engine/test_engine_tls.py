@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 from engine_oracle import assert_all_collected, assert_truth
-from engine_rig import PATIENCE, QUICK, Rig
+from engine_rig import PATIENCE, Rig
 
 from openmart_lib.engine.clients import Clients
 from openmart_lib.ledger import Hold
@@ -158,14 +158,14 @@ def connect(rig: Rig, url: str, bundle: Path | None) -> None:
     """Let the rig's worker talk to this address as to the real one."""
     there = replace(rig.settings, api_key=Secret("key-of-the-tls-tests"), base_url=url, ca_bundle=bundle)
     rig.clients.close()
-    rig.clients = Clients(there, submitting=PATIENCE, reading=QUICK)
+    rig.clients = Clients(there, submitting=PATIENCE, reading=PATIENCE)
     rig.restart_worker(slots=1)
 
 
 def test_a_server_whose_certificate_the_bundle_vouches_for_is_worked_with(rig: Rig, front: Front) -> None:
     run_id = rig.plan(3)
 
-    rig.settle(timeout=30.0)
+    rig.settle()
 
     assert rig.states(run_id) == ["collected"] and rig.posts() == 1
     assert_all_collected(rig.sandbox, rig.ledger)
@@ -181,7 +181,7 @@ def test_tls_that_breaks_after_the_body_was_read_leaves_the_batch_unknown_and_un
     assert len(rig.sandbox.journal()) == 1, "the server took it"
 
     front.answering = ssl.SSLSocket.sendall
-    rig.settle(timeout=30.0)
+    rig.settle()
     rig.pass_time(7200)
 
     assert rig.states(run_id) == ["unknown", "collected"] and rig.posts() == 2
@@ -221,6 +221,6 @@ def test_a_handshake_that_fails_has_sent_nothing_and_the_batch_waits_for_a_serve
     front.context = good
     if wrong == "not vouched for":
         connect(rig, front.url, authority.bundle)
-    rig.settle(timeout=30.0)
+    rig.settle()
     assert rig.states(run_id) == ["collected"] * 2 and rig.posts() == 2
     assert_truth(rig.sandbox, rig.ledger)

@@ -35,7 +35,8 @@ from openmart_lib.errors import (
 from openmart_lib.settings import Prices, Secret, Settings, load_settings
 
 if TYPE_CHECKING:
-    from openmart_lib.desk import Desk, Run, open
+    from openmart_lib.desk import Desk, open
+    from openmart_lib.desk_run import Run
     from openmart_lib.ledger import BatchState, Outcome, RunState
 
 __all__ = [
@@ -82,7 +83,7 @@ _LATER = {
     "BatchState": "openmart_lib.ledger",
     "Desk": "openmart_lib.desk",
     "Outcome": "openmart_lib.ledger",
-    "Run": "openmart_lib.desk",
+    "Run": "openmart_lib.desk_run",
     "RunState": "openmart_lib.ledger",
     "open": "openmart_lib.desk",
 }

@@ -13,6 +13,7 @@ from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import guess_mapping
 from openmart_lib.intake.files import MAX_UPLOAD_BYTES, Upload
 from openmart_lib.intake.guarded import read_upload_guarded
+from openmart_lib.intake.several import Several
 
 
 def read_list(
@@ -66,6 +67,21 @@ def parse_kind(text: Kind | str) -> Kind:
     except ValueError:
         raise InputError(
             f"There is no kind {str(text)!r}. Nothing was sent. Choose one of: {', '.join(Kind)}."
+        ) from None
+
+
+def parse_several(word: str) -> Several:
+    """Return what becomes of cells with several websites.
+
+    Raises:
+        InputError: If it is no such word.
+    """
+    try:
+        return Several(word)
+    except ValueError:
+        raise InputError(
+            f"{word!r} is no choice for cells with several websites. Nothing was sent. "
+            f"Choose one of: {', '.join(Several)}."
         ) from None
 
 

@@ -8,27 +8,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import polars as pl
 
-from openmart_lib import attachment, submission, watch
+from openmart_lib import attachment, submission
 from openmart_lib.api.wire import Kind
-from openmart_lib.choices import full_mapping, parse_info, parse_kind, read_list
+from openmart_lib.choices import full_mapping, parse_info, parse_kind, parse_several, read_list
+from openmart_lib.desk_run import Run
 from openmart_lib.engine import Supervisor
-from openmart_lib.engine.clients import key_fingerprint, key_last4
 from openmart_lib.errors import RunExistsError
 from openmart_lib.intake.files import Upload, upload_from_frame
-from openmart_lib.intake.overrides import Overrides
-from openmart_lib.intake.reading import rejected_cells
-from openmart_lib.intake.tasks import RunOptions, rejects_frame
+from openmart_lib.intake.several import Several, settled
+from openmart_lib.intake.tasks import RunOptions
 from openmart_lib.ledger import Ledger, Outcome, open_ledger, queries
-from openmart_lib.ledger.limits import set_limit
-from openmart_lib.ledger.pilots import send_rest
-from openmart_lib.ledger.runs import CancelCount, adopt_run, cancel_run, pause_run, resume_run
-from openmart_lib.report import Report, look, look_at_all
-from openmart_lib.results import export, join
-from openmart_lib.results.chain import chain, runs_of_chain
+from openmart_lib.ledger.runs import find_confirmed
+from openmart_lib.report import look, look_at_all
+from openmart_lib.results import again as tries
+from openmart_lib.results import join
 from openmart_lib.results.join import Shape
 from openmart_lib.results.quality import RANKING, parse_ranking
 from openmart_lib.settings import Settings, load_settings
@@ -86,6 +83,7 @@ class Desk:
         max_credits: float | None = None,
         pilot: int = 0,
         reuse: int = 0,
+        several: Several | str = Several.REJECT,
         **more: Any,
     ) -> Run:
         """Submit a list; **on the real API this spends credits**. Return its run at once.
@@ -107,11 +105,15 @@ class Desk:
             people_per_task: People of one company per lookup_people task, 1-8. 1 is safest.
             max_credits: Spend at most so many; default: the most that the list can cost.
             pilot: Send so many random rows first; ``Run.resume`` sends the rest. 0: all at once.
+            reuse: Reuse what was bought in the last so many days; 0: buy all.
+            several: What becomes of a cell with several websites: ``reject``, take the ``first``, or
+                ``each`` as a row of its own.
             more: Further fields of ``RunOptions``, such as ``country`` (the same for all rows) or
                 ``first_rows``.
 
         Raises:
-            InputError: If the list or an option cannot be used; nothing was sent.
+            InputError: If the list or an option cannot be used, or it may cost much and ``max_credits`` is
+                not given; nothing was sent.
         """
         upload, wanted = _upload(data, name), parse_kind(kind)
         given = {
@@ -124,19 +126,84 @@ class Desk:
         }
         options = RunOptions.from_dict(given | more)
         columns = full_mapping(upload, wanted, mapping or {})
-        prepared = submission.prepare(upload, columns, wanted, options, settings=self.settings)
+        choice = parse_several(several)
+        simulated = self.settings.simulated
+        upload, decided = settled(upload, columns, wanted, options, choice, allow_example=simulated)
+        prepared = submission.prepare(
+            upload, columns, wanted, options, settings=self.settings, overrides=decided
+        )
         if reuse:
             prepared, _ = submission.with_reuse(self.ledger, self.settings, prepared, days=reuse)
         token = f"desk-{prepared.content_key}"
-        if again:
-            token += f"-{secrets.token_hex(8)}"
+        return self._confirm(prepared, name or "", token, again, max_credits, pilot)
+
+    def again(
+        self,
+        run: Run | str,
+        *,
+        kind: Kind | str | None = None,
+        only: Collection[str] | None = None,
+        title: str | None = None,
+        name: str | None = None,
+        may_pay_twice: bool = False,
+        repeat: bool = False,
+        max_credits: float | None = None,
+    ) -> Run:
+        """Try rows of a run again as a new run; **on the real API this spends credits**. Return it at once.
+
+        The same call again gives the same run and spends nothing, also when the first one's rows have been
+        answered meanwhile; with ``repeat=True`` each call is a new run.
+
+        Args:
+            run: The run, or its id.
+            kind: What to ask for; another kind is the next step. Default: the run's own.
+            only: Which rows, by reason: errored, no_match, no_contact, ... Default: those it may mend.
+            title: Another role than before, for find_people.
+            name: The new run's name; default: the first one's and its try.
+            may_pay_twice: Needed for rows whose fate is unknown.
+            max_credits: As for ``submit``.
+
+        Raises:
+            RunNotFoundError: If there is no such run.
+            InputError: If no row has such a reason, or as ``submit``; nothing was sent.
+        """
+        first = queries.run_info(self.ledger, run if isinstance(run, str) else run.id)
+        step = parse_kind(kind) if kind else first.kind
+        usual = tries.usual_reasons(first.kind, step)
+        reasons = usual if only is None else tries.parse_reasons(only)
+        token = f"desk-again-{first.run_id}-{step}-{','.join(sorted(reasons))}-{title or ''}"
+        if not repeat and (earlier := find_confirmed(self.ledger, token)) is not None:
+            return self.run(earlier)
+        stand = tries.standing(self.ledger, first.run_id)
+        rows = tries.chosen(stand, reasons, may_pay_twice=may_pay_twice)
+        listed = tries.make_list(self.ledger, first.run_id, rows, step)
+        mapping = listed.mapping
+        if not mapping.get("domain"):
+            mapping = full_mapping(listed.upload, step, mapping)
+        options = replace(listed.options, title=title) if title else listed.options
+        prepared = submission.prepare(
+            listed.upload, mapping, step, options, settings=self.settings, overrides=listed.overrides
+        )
+        return self._confirm(prepared, name or listed.name, token, repeat, max_credits, 0)
+
+    def _confirm(
+        self,
+        prepared: submission.Prepared,
+        name: str,
+        token: str,
+        again: bool,
+        max_credits: float | None,
+        pilot: int,
+    ) -> Run:
+        """Plan what was prepared, or find the run that it was planned as, and see that it is sent."""
+        submission.check_agreed(prepared, self.settings, max_credits)
         try:
             run_id = submission.confirm(
                 self.ledger,
                 self.settings,
                 prepared,
-                name=name or "",
-                confirm_token=token,
+                name=name,
+                confirm_token=f"{token}-{secrets.token_hex(8)}" if again else token,
                 again=again,
                 spend_at_most=max_credits,
                 pilot_rows=pilot,
@@ -248,137 +315,6 @@ class Desk:
     def __repr__(self) -> str:
         where = "sandbox, costs nothing" if self.settings.simulated else self.settings.environment
         return f"Desk({where}; data in {self.settings.environment_dir})"
-
-
-class Run:
-    """One run: its state, its results, and the person's word on it."""
-
-    def __init__(self, desk: Desk, run_id: str, name: str) -> None:
-        self._desk = desk
-        self.id: Final = run_id
-        self.name: Final = name
-
-    def report(self) -> Report:
-        """Return how the run stands now."""
-        return look(self._desk.ledger, self._desk.settings, self.id)
-
-    def status(self) -> dict[str, Any]:
-        """Return the object that ``openmart status --json`` prints."""
-        return self.report().as_json()
-
-    def wait(self, timeout: float | None = None, *, progress: bool = True) -> Run:
-        """Wait until nothing of the run moves by itself any more; return the run itself.
-
-        That is: every row final, or a person is needed. Look at ``status()`` to see which, or at the run
-        itself: it says so in words.
-
-        Args:
-            timeout: Seconds after which it returns anyway; the run goes on.
-            progress: Draw a bar, on a terminal or in a notebook.
-        """
-        self._desk.start_engine()
-        with watch.display(wanted=progress) as show:
-            watch.follow(self._desk.ledger, self.report, show=show, timeout=timeout)
-        return self
-
-    def results(self, shape: Shape = "long", *, ranking: Sequence[str] = RANKING) -> pl.DataFrame:
-        """Return the results joined to the uploaded rows; all uploaded columns first.
-
-        Args:
-            shape: ``long``: one row per found record, and one for each uploaded row without any.
-                ``rows``: one row per uploaded row, in upload order, with all its contacts numbered where
-                one has several (``contact_1_email``). ``companies``: one row per company, its best record.
-            ranking: What makes a company's best record, the weightiest first: of "verified email", "email",
-                "title fit" and "phone".
-
-        Raises:
-            InputError: If the shape or the ranking cannot be used.
-        """
-        return join.results(self._desk.ledger, self.id, shape, ranking=parse_ranking(ranking))
-
-    def lazy(self, shape: Shape = "long") -> pl.LazyFrame:
-        """Return ``results`` unread: of a large finished run only what is used of it is read from disk."""
-        return join.results_lazy(self._desk.ledger, self.id, shape)
-
-    def best(self) -> pl.DataFrame:
-        """Return the best that this run and those started from its rows found, one row per uploaded row.
-
-        The first run's columns and order, whichever run of the chain this is; ``run_name`` and ``kind`` tell
-        which run found it, ``tries`` how many had the row.
-        """
-        return chain(self._desk.ledger, runs_of_chain(self._desk.ledger, self.id))
-
-    def unmatched(self) -> pl.DataFrame:
-        """Return one row per record that belongs to no uploaded row; kept, because it may have been paid."""
-        return join.unmatched(self._desk.ledger, self.id)
-
-    def rejects(self) -> pl.DataFrame:
-        """Return one row per uploaded row that could not be sent: its columns, then where it is and why.
-
-        Our columns: row, file_line (UInt32), intake_code, intake_reason, intake_suggestion, intake_list
-        (String): the same file as Submit gives and ``openmart run --rejects`` writes. Corrected, it can be
-        dropped on Submit: its rows find this list again.
-        """
-        ledger, run = self._desk.ledger, queries.run_info(self._desk.ledger, self.id)
-        upload, rows = queries.upload_rows(ledger, self.id).collect(), queries.row_states(ledger, self.id)
-        decided = Overrides.from_dict(queries.decisions(ledger, self.id))
-        cells = None if run.made_elsewhere else rejected_cells(upload, rows, run.mapping, run.kind, decided)
-        return rejects_frame(upload, rows, cells=cells, sha256=run.upload_sha256)
-
-    def export(
-        self,
-        path: Path | str,
-        *,
-        shape: Shape = "long",
-        outcomes: Collection[Outcome] | None = None,
-        ranking: Sequence[str] = RANKING,
-        csv: Literal["excel", "plain"] = "excel",
-    ) -> Path:
-        """Write the results to a .csv, .xlsx or .parquet file; return its path.
-
-        Args:
-            shape, ranking: As for ``results``.
-            outcomes: Only rows with one of these; None = all.
-            csv: ``excel`` keeps cells from becoming formulas; ``plain`` writes every cell as it is.
-
-        Raises:
-            InputError: If the ending, shape or ranking cannot be used, or the file cannot be written.
-        """
-        target = Path(path)
-        best, ledger = parse_ranking(ranking), self._desk.ledger
-        export.export_run(ledger, self.id, target, shape=shape, outcomes=outcomes, ranking=best, csv=csv)
-        return target
-
-    def pause(self) -> None:
-        """Send no further batches; what is with Openmart goes on and is collected."""
-        pause_run(self._desk.ledger, self.id)
-
-    def resume(self, *, max_credits: float | None = None) -> None:
-        """Go on: end a pause or a hold, and send what is left with the present key, also after a pilot.
-
-        The worker sends it: of this desk once ``wait`` is called, or of the dashboard. ``max_credits`` is
-        what the run may cost at most from now on.
-        """
-        report = self.report()
-        if max_credits is not None:
-            set_limit(self._desk.ledger, self.id, max_credits)
-        if report.run.other_key:
-            adopt_run(
-                self._desk.ledger,
-                self.id,
-                key_fingerprint=key_fingerprint(self._desk.ledger, self._desk.settings),
-                key_last4=key_last4(self._desk.settings),
-            )
-        resume_run(self._desk.ledger, self.id)
-        if report.pilot is not None and report.pilot.over:
-            send_rest(self._desk.ledger, self.id)
-
-    def cancel(self) -> CancelCount:
-        """Cancel what was not sent; what is with Openmart cannot be recalled and will be collected."""
-        return cancel_run(self._desk.ledger, self.id)
-
-    def __repr__(self) -> str:
-        return self.report().sentence()
 
 
 def _upload(data: pl.DataFrame | Path | str, name: str | None) -> Upload:

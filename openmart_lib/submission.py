@@ -270,6 +270,21 @@ def check_spending(limit: float | None, pilot_rows: int) -> None:
         raise InputError("A pilot needs a number of rows. Nothing was sent. Give 1 or more, or leave it out.")
 
 
+def check_agreed(prepared: Prepared, settings: Settings, max_credits: float | None) -> None:
+    """Refuse what may cost much and has no limit that a person typed.
+
+    Raises:
+        InputError: If it may cost more than ``OPENMART_CONFIRM_ABOVE`` and ``a limit was not given.
+    """
+    most = prepared.estimate.at_most
+    if max_credits is None and most > settings.confirm_above:
+        raise InputError(
+            f"This list may cost {most:,.0f} credits, more than {settings.confirm_above:,.0f} "
+            "(OPENMART_CONFIRM_ABOVE), and no limit was given. Nothing was sent. "
+            f"Say --max-credits {most:.0f} (max_credits in a notebook), or less, if that is what it may cost."
+        )
+
+
 def suggest_name(upload: Upload) -> str:
     """Return a name for a run of this upload: the file's name without its ending."""
     stem = upload.name.rsplit(".", 1)[0].strip()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 from small_runs import opened, plan, sandbox_settings
 
+import openmart_lib
 from openmart_lib import suppression
 from openmart_lib.cli import execute
+from openmart_lib.commands.waiting import wait_or_tell
+from openmart_lib.console import Console
 from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.answers import store_answers
@@ -75,6 +79,22 @@ def test_it_says_what_was_written_and_what_was_left_out(
     assert f"{out} is written: 2 lines." in told.out + told.err
     assert "2 rows have something left out: on your never-contact list." in told.out + told.err
     assert "ana@shop.example" not in out.read_text("utf-8-sig") + told.out + told.err
+
+
+def test_a_run_that_is_waited_for_says_what_its_file_leaves_out(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with openmart_lib.open(settings=settings) as desk:
+        run = desk.run(answered(desk.ledger, settings))
+        listed = upload_from_frame(pl.DataFrame({"who": ["ana@shop.example"]}))
+        suppression.add_list(desk.ledger, listed, name="opt-outs")
+        run.wait = lambda *_, **__: run  # type: ignore[method-assign]  # it is over: no worker is needed
+
+        wait_or_tell(Console(as_json=True), run, settings, wait=True, out=tmp_path / "out.csv")
+
+    told = capsys.readouterr()
+    assert "2 rows have something left out: on your never-contact list." in told.err
+    assert json.loads(told.out)["rows_withheld"] == 2
 
 
 def test_several_runs_are_written_one_after_the_other(settings: Settings, tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ import pytest
 from small_runs import companies, sandbox_settings
 
 import openmart_lib
-from openmart_lib import Desk, InputError, Outcome, RunNotFoundError, Secret, Settings
+from openmart_lib import Desk, InputError, Outcome, RunNotFoundError, Secret, Settings, suppression
 from openmart_lib.engine import worker_status
+from openmart_lib.intake.files import upload_from_frame
+from openmart_lib.ledger import queries
+from openmart_lib.ledger.suppressing import remove_list
 from openmart_lib.sandbox import read_journal
 
 DOMAINS = (
@@ -221,3 +224,68 @@ def test_the_worker_ends_with_the_desk(tmp_path: Path) -> None:
     assert not worker_status(settings).alive
     with openmart_lib.open(settings=settings) as later:
         assert later.run(run.id).results("rows")["outcome"].to_list() == ["matched"]
+
+
+def test_rows_are_tried_again_once_however_often_the_cell_runs(working: Desk) -> None:
+    """Its rows may be answered meanwhile: the cell still means the run that it made."""
+    first = working.submit(companies("nobody.example", "errored.example", "everything.example"), title="Chef")
+    first.wait(PATIENCE, progress=False)
+
+    again = working.again(first, only=["no_match"], title="Owner", may_pay_twice=False)
+    again.wait(PATIENCE, progress=False)
+    cell = working.again(first.id, only=["no_match"], title="Owner")
+
+    assert again.results("rows")["Website"].to_list() == ["nobody.example"]
+    assert cell.id == again.id != first.id and first.name in again.name
+    assert working.again(first, only=["no_match"], title="Owner", repeat=True).id != again.id
+
+
+def test_what_cannot_be_tried_again_is_said_and_nothing_is_planned(working: Desk) -> None:
+    run = working.submit(companies("everything.example", "people3.example"), title="Smith")
+    run.wait(PATIENCE, progress=False)
+    before = working.runs().height
+
+    for choice, words in ((["errored"], "No row of this run"), (["nonsense"], "cannot be tried again for")):
+        with pytest.raises(InputError, match=words):
+            working.again(run, only=choice)
+
+    assert working.runs().height == before
+
+
+@pytest.mark.parametrize(
+    ("several", "sent"),
+    [("reject", []), ("first", ["a-one.com"]), ("each", ["a-one.com", "b-two.com"])],
+)
+def test_a_cell_with_several_websites_is_dealt_with_as_told(
+    idle: Desk, several: str, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idle, "start_engine", lambda: None)
+    frame = pl.DataFrame({"Website": ["a-one.com, b-two.com", "other.com"]})
+
+    run = idle.submit(frame, title="Owner", several=several)
+
+    assert sorted(queries.requests(idle.ledger, run.id)["domain"]) == [*sent, "other.com"]
+
+
+def test_a_list_that_may_cost_much_needs_a_limit(idle: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle, "start_engine", lambda: None)
+    many = companies(*(f"shop{number}.com" for number in range(1_700)))
+
+    with pytest.raises(InputError, match="5,100 credits"):
+        idle.submit(many, title="Owner")
+
+    assert idle.runs().is_empty()
+    assert idle.submit(many, title="Owner", max_credits=100).report().money is not None
+
+
+def test_a_file_without_somebody_on_a_never_contact_list_says_so(working: Desk, tmp_path: Path) -> None:
+    run = working.submit(companies("everything.example"), title="Owner").wait(PATIENCE, progress=False)
+    listed = upload_from_frame(pl.DataFrame({"who": run.results()["found_email"].drop_nulls()}))
+    suppression.add_list(working.ledger, listed, name="opt-outs")
+    try:
+        with pytest.warns(UserWarning, match="1 row has something left out: on your never-contact list"):
+            path = run.export(tmp_path / "out.parquet")
+        assert pl.read_parquet(path)["found_email"].null_count() == 1
+        assert run.write(tmp_path / "out.csv").withheld == 1
+    finally:
+        remove_list(working.ledger, "opt-outs")

@@ -12,7 +12,7 @@ import typer
 from openmart_lib import choices, desk, submission
 from openmart_lib.api.wire import Kind
 from openmart_lib.commands.options import Json, Out, Wait, check_file
-from openmart_lib.commands.spending import MaxCredits, check_agreed, spending
+from openmart_lib.commands.spending import MaxCredits, spending
 from openmart_lib.commands.waiting import wait_or_tell
 from openmart_lib.console import Console, counted
 from openmart_lib.desk import Desk
@@ -20,7 +20,7 @@ from openmart_lib.errors import InputError
 from openmart_lib.ledger import queries
 from openmart_lib.results import again as tries
 from openmart_lib.results import export as files
-from openmart_lib.results.again import NEVER, REASON_WORDS, Again, Reason
+from openmart_lib.results.again import REASON_WORDS, Again, Reason
 from openmart_lib.settings import load_settings
 
 
@@ -64,7 +64,7 @@ def again(
     with desk.open(settings=settings) as opened:
         run = queries.run_info(opened.ledger, run_id)
         step = choices.parse_kind(kind) if kind else run.kind
-        reasons = parse_reasons(only) or list(tries.usual_reasons(run.kind, step))
+        reasons = tries.parse_reasons(only.split(",")) or list(tries.usual_reasons(run.kind, step))
         found = _found(console, opened, run_id, step, reasons, may_pay_twice=may_pay_twice)
         options = replace(found.options, title=title) if title else found.options
         prepared = submission.prepare(
@@ -77,7 +77,7 @@ def again(
         if dry_run:
             console.say_dry_run(prepared, money.as_json(prepared))
             return 0
-        check_agreed(prepared, settings, max_credits)
+        submission.check_agreed(prepared, settings, max_credits)
         new = submission.confirm(
             opened.ledger,
             settings,
@@ -92,23 +92,6 @@ def again(
         return wait_or_tell(console, planned, settings, wait=wait, out=out)
 
 
-def parse_reasons(text: str) -> list[Reason]:
-    """Return the reasons that a text such as ``no_match,errored`` names.
-
-    Raises:
-        InputError: If one is no reason for which a row can be tried again.
-    """
-    known = {str(one).replace(" ", "_"): one for one in Reason if one not in NEVER}
-    given = [part.strip().lower().replace(" ", "_").replace("-", "_") for part in text.split(",")]
-    strange = [word for word in given if word and word not in known]
-    if strange:
-        raise InputError(
-            f"Rows cannot be tried again for {strange[0]!r}. Nothing was sent. "
-            f"--only takes some of: {', '.join(known)}."
-        )
-    return [known[word] for word in given if word]
-
-
 def _found(
     console: Console, opened: Desk, run_id: str, step: Kind, reasons: list[Reason], *, may_pay_twice: bool
 ) -> Again:
@@ -119,18 +102,7 @@ def _found(
         if counts.get(one):
             mark = "tried again" if one in reasons else "left as it is"
             console.say(f"{counted(counts[one], 'row', 'rows')}, {REASON_WORDS[one]}: {mark}.")
-    unknown = counts.get(Reason.UNKNOWN, 0) if Reason.UNKNOWN in reasons else 0
-    if unknown and not may_pay_twice:
-        raise InputError(
-            f"We don't know whether Openmart took {unknown:,} of these rows, so they may be paid twice. "
-            "Nothing was sent. Decide about their batches first, or say --may-pay-twice."
-        )
-    rows = tries.choose(stand, reasons)
-    if rows.is_empty():
-        raise InputError(
-            "No row of this run has such a reason. Nothing was sent or spent. "
-            "Choose other reasons with --only; the counts are above."
-        )
+    rows = tries.chosen(stand, reasons, may_pay_twice=may_pay_twice)
     return _listed(console, opened, run_id, rows, step)
 
 

@@ -15,7 +15,8 @@ from openmart_lib.commands.options import Json, Out, RunId, Wait, Yes, check_fil
 from openmart_lib.commands.spending import MaxCredits
 from openmart_lib.commands.waiting import wait_or_tell
 from openmart_lib.console import Console, counted
-from openmart_lib.desk import Desk, Run
+from openmart_lib.desk import Desk
+from openmart_lib.desk_run import Run
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import BatchState, Hold, RunState
 from openmart_lib.ledger.limits import set_limit

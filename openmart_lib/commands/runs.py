@@ -16,13 +16,13 @@ from openmart_lib.commands.spending import (
     MaxCredits,
     PilotRows,
     Spending,
-    check_agreed,
     learned,
     spending,
 )
 from openmart_lib.commands.waiting import wait_or_tell
 from openmart_lib.console import Console, counted
-from openmart_lib.desk import Desk, Run
+from openmart_lib.desk import Desk
+from openmart_lib.desk_run import Run
 from openmart_lib.errors import InputError
 from openmart_lib.intake.several import Several, settled
 from openmart_lib.intake.tasks import RunOptions
@@ -93,7 +93,7 @@ def run(
     if dry_run:
         console.say_dry_run(prepared, money.as_json(prepared) | reusable_json(found))
         return 0
-    check_agreed(prepared, settings, max_credits)
+    submission.check_agreed(prepared, settings, max_credits)
     with desk.open(settings=settings) as opened:
         planned = _confirm(opened, prepared, name, money, again=again)
         console.say(f"Run {planned.id} ({planned.name}) is planned.")

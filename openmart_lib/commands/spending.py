@@ -9,7 +9,7 @@ import typer
 
 from openmart_lib import submission
 from openmart_lib.engine import ask
-from openmart_lib.errors import InputError, OpenmartError
+from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import open_ledger
 from openmart_lib.ledger.balances import newest_balance
 from openmart_lib.ledger.bundle import DATABASE_FILE
@@ -80,21 +80,6 @@ def spending(
     limit = prepared.estimate.at_most if max_credits is None else max_credits
     credits, words = _balance(settings) if ask_balance else (None, "")
     return Spending(limit, pilot, settings.confirm_above, credits, words)
-
-
-def check_agreed(prepared: Prepared, settings: Settings, max_credits: float | None) -> None:
-    """Refuse what may cost much and has no limit that a person typed.
-
-    Raises:
-        InputError: If it may cost more than ``OPENMART_CONFIRM_ABOVE`` and ``--max-credits`` was not given.
-    """
-    most = prepared.estimate.at_most
-    if max_credits is None and most > settings.confirm_above:
-        raise InputError(
-            f"This list may cost {most:,.0f} credits, more than {settings.confirm_above:,.0f} "
-            "(OPENMART_CONFIRM_ABOVE), and no limit was given. Nothing was sent. "
-            f"Say --max-credits {most:.0f}, or less, if that is what it may cost."
-        )
 
 
 def _balance(settings: Settings) -> tuple[float | None, str]:

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from openmart_lib.commands.exits import EXIT_CODES
 from openmart_lib.console import Console
-from openmart_lib.desk import Run
+from openmart_lib.desk_run import Run
 from openmart_lib.engine import worker_status
 from openmart_lib.report import Standing
+from openmart_lib.results.withheld import withheld_words
 from openmart_lib.settings import Settings
 
 STOPPING: Final = (
@@ -40,9 +41,11 @@ def wait_or_tell(
     report = chosen.report()
     console.say(report.sentence())
     if wait and out is not None:
-        chosen.export(out)
+        written = chosen.write(out)
         console.say(f"{out} is written.")
-        more = more | {"out": str(out)}
+        if written.withheld:
+            console.warn(withheld_words(written.withheld))
+        more = more | {"out": str(out), "rows_withheld": written.withheld}
     if not wait and report.standing is Standing.MOVING:
         alive = worker_status(settings).alive
         console.say(_worker_words(alive, chosen.id))

@@ -104,12 +104,14 @@ def ask_button(run: RunInfo) -> None:
         return
     if not st.button("Ask for the balance (free)", key=f"balance_{run.run_id}", icon=":material/refresh:"):
         return
-    asked_at = time.time()
+    ledger, asked_at = resources.ledger(), time.time()
     try:
+        # Before it is asked for: an answer that comes in meanwhile may be no part of the balance.
+        spent = balances.spent_so_far(ledger, run.account_id)
         with st.spinner("Asking Openmart for the balance…"):
             now = ask.balance(resources.settings())
         credits = float(now["balance"]) if now["metered"] else None
-        balances.note_balance(resources.ledger(), run.account_id, credits, balances.PERSON, at=asked_at)
+        balances.note_balance(ledger, run.account_id, credits, balances.PERSON, at=asked_at, spent=spent)
     except OpenmartError as error:
         widgets.error_message(error, level="warning")
         return

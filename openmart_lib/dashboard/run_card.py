@@ -11,7 +11,7 @@ from openmart_lib.dashboard import balance_view, charts, resources, results_down
 from openmart_lib.dashboard.run_pace import Pace
 from openmart_lib.dashboard.widgets import Figure
 from openmart_lib.errors import OpenmartError
-from openmart_lib.ledger import BatchState, Outcome, RunState, reconciling
+from openmart_lib.ledger import BatchState, Outcome, RunState, reconciling, reused
 from openmart_lib.ledger import runs as ledger_runs
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.reconciling import Reconciliation
@@ -148,9 +148,37 @@ def pending(run: RunInfo) -> None:
         (run.pending.sending, "being sent"),
         (run.pending.at_openmart, "at Openmart"),
         (run.pending.fetching, "being fetched"),
+        (run.pending.elsewhere, "waited for in another run"),
     ]
     text = " + ".join(f"{words.count(number)} {name}" for number, name in parts if number)
     st.caption(f"{words.counted(run.pending.total, 'row')} without an answer yet: {text}.")
+    if run.pending.elsewhere:
+        _standing_sources(run)
+
+
+def _standing_sources(run: RunInfo) -> None:
+    """Say which runs that buy what this one reuses stand still, and what to do about it."""
+    for wait in reused.standing_still(
+        resources.ledger(),
+        run.run_id,
+        key_fingerprint=resources.key_fingerprint(),
+        stall_after=resources.settings().effective_stall_after,
+    ):
+        source = f"run {wait.source.run_id} ({wait.source.name})"
+        rows = words.counted(wait.rows, "row waits", "rows wait")
+        widgets.message(
+            "warning",
+            f"{rows} for {source}, {wait.why}.",
+            "They are bought there, so nothing is paid for them here; they get its answers when it goes on.",
+            "Open that run in Monitor and go on with it, or cancel it there: its unsent rows are cancelled "
+            "here too, and can be tried again.",
+        )
+        if st.button(
+            f"Open {wait.source.run_id}",
+            key=f"source_{run.run_id}_{wait.source.run_id}",
+            icon=":material/arrow_forward:",
+        ):
+            st.switch_page(resources.page("monitor"), query_params={"run": wait.source.run_id})
 
 
 def buttons(run: RunInfo) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from openmart_lib.dashboard import widgets, words
+from openmart_lib.ledger import BatchState, RunState
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results.together import Runs
 
@@ -52,8 +53,14 @@ def pick_runs(runs: list[RunInfo], *, page: str) -> Runs:
 
 
 def run_line(run: RunInfo) -> str:
-    """Return a run in one line of plain text, for lists that show text as it is."""
+    """Return a run in one line of plain text, for lists that show text as it is.
+
+    A run with batches in doubt is not simply done: a person has to say what becomes of them.
+    """
     state = words.RUN_STATE_NAMES[run.state]
+    if doubtful := run.batches[BatchState.UNKNOWN]:
+        in_doubt = f"{words.counted(doubtful, 'batch', 'batches')} in doubt"
+        state = in_doubt if run.state is RunState.DONE else f"{state}, {in_doubt}"
     when = words.date_and_time(run.created_at, widgets.zone())
     return f"{run.name} · {state} · {words.counted(run.row_count, 'row')} · {when}"
 

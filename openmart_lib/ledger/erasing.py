@@ -24,7 +24,17 @@ from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.overview import RunInfo, run_info
 from openmart_lib.ledger.residue import backups_of, compact
 from openmart_lib.ledger.runs import run_pk
-from openmart_lib.ledger.schema import batch, event, remote_task, row_task, run, task, upload, uploaded_row
+from openmart_lib.ledger.schema import (
+    batch,
+    event,
+    remote_task,
+    reused_row,
+    row_task,
+    run,
+    task,
+    upload,
+    uploaded_row,
+)
 from openmart_lib.ledger.states import BatchState, RunState
 from openmart_lib.ledger.traces import erase_files, remove_derived
 
@@ -254,6 +264,8 @@ def _delete_plan(ledger: Ledger, pk: int, tasks: int, rows: int) -> None:
         with ledger.write(patient=True) as connection:
             mine = (uploaded_row.c.run_id == pk) & uploaded_row.c.seq.between(low, high)
             connection.execute(delete(uploaded_row).where(mine))
+            follows = (reused_row.c.run_id == pk) & reused_row.c.seq.between(low, high)
+            connection.execute(delete(reused_row).where(follows))  # nobody waits for a source any more
 
 
 def _ranges(highest: int) -> Iterator[tuple[int, int]]:

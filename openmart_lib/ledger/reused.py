@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 from sqlalchemy import column, func, select, text
 
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
+from openmart_lib.ledger.overview import RunInfo, run_info
 from openmart_lib.ledger.row_reads import read_frame
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import event, reused_row, run, uploaded_row
-from openmart_lib.ledger.states import Outcome
+from openmart_lib.ledger.states import BatchState, Outcome, RunState
 
 SOURCE_SCHEMA: Final[dict[str, Any]] = {
     "seq": pl.UInt32,
@@ -55,20 +57,68 @@ def reused_from(ledger: Ledger, run_id: str) -> dict[str, float | None]:
         return {public_id: at for public_id, at in connection.execute(found.order_by(run.c.id))}  # noqa: C416 - a Row is no pair for mypy
 
 
-@in_plain_words
+@dataclass(frozen=True, slots=True)
+class StandingSource:
+    """A run that stands still while ``rows`` of another one wait for its answers; ``why`` ends a sentence."""
+
+    source: RunInfo
+    rows: int
+    why: str
+
+
+def standing_still(
+    ledger: Ledger, run_id: str, *, key_fingerprint: str | None = None, stall_after: float = 1200.0
+) -> list[StandingSource]:
+    """Return the runs that a run's reused rows wait for and that a person has to move on, oldest first.
+
+    Args:
+        key_fingerprint, stall_after: As for ``queries.run_info``.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+    """
+    found = []
+    for source_id, rows in _waits(ledger, run_id):
+        source = run_info(ledger, source_id, key_fingerprint=key_fingerprint, stall_after=stall_after)
+        if (why := _why(source)) is not None:
+            found.append(StandingSource(source, rows, why))
+    return found
+
+
+def _why(source: RunInfo) -> str | None:
+    """Return why a source does not go on by itself, None when it does."""
+    if source.other_key:
+        return "which was planned with another key"
+    if source.stalled_batches:
+        return "which has stalled batches"
+    if source.moving and source.state is not RunState.PAUSED:
+        return None if source.hold is None or not source.needs_person else f"which is held ({source.hold})"
+    if source.state is RunState.PAUSED and source.batches[BatchState.PLANNED]:
+        return f"which is paused: {source.pause_reason}" if source.pause_reason else "which is paused"
+    if source.state is RunState.CANCELLED and not source.moving:
+        return "which was cancelled"
+    return None
+
+
 def waited_for(ledger: Ledger, run_id: str) -> list[str]:
     """Return the runs (public ids) whose answers the pending reused rows of a run wait for, oldest first.
 
     Raises:
         RunNotFoundError: If there is no such run.
     """
+    return [source_id for source_id, _ in _waits(ledger, run_id)]
+
+
+@in_plain_words
+def _waits(ledger: Ledger, run_id: str) -> list[tuple[str, int]]:
+    """Return the runs (public ids) that pending reused rows wait for, and how many rows do, oldest first."""
     row = (uploaded_row.c.run_id == reused_row.c.run_id) & (uploaded_row.c.seq == reused_row.c.seq)
     with ledger.read() as connection:
         mine = reused_row.c.run_id == run_pk(connection, run_id)
-        waits = select(reused_row.c.source_run_id).join(uploaded_row, row)
-        waits = waits.where(mine, uploaded_row.c.outcome == Outcome.PENDING).distinct()
-        found = select(run.c.public_id).where(run.c.id.in_(waits)).order_by(run.c.id)
-        return list(connection.execute(found).scalars())
+        waits = select(run.c.public_id, func.count()).join(reused_row, reused_row.c.source_run_id == run.c.id)
+        waits = waits.join(uploaded_row, row).where(mine, uploaded_row.c.outcome == Outcome.PENDING)
+        found = connection.execute(waits.group_by(run.c.id).order_by(run.c.id))
+        return [(public_id, rows) for public_id, rows in found]
 
 
 @in_plain_words

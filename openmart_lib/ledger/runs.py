@@ -22,6 +22,7 @@ __all__ = [
     "NewRun",
     "adopt_run",
     "cancel_run",
+    "find_confirmed",
     "find_same_content",
     "finish_cancelling",
     "pause_run",
@@ -77,6 +78,14 @@ def find_same_content(ledger: Ledger, content_key: str) -> EarlierRun | None:
     with ledger.read() as connection:
         row = planned_run(connection, ledger.environment, content_key)
     return EarlierRun(row.public_id, row.name, row.created_at) if row else None
+
+
+@in_plain_words
+def find_confirmed(ledger: Ledger, confirm_token: str) -> str | None:
+    """Return the run (public id) that was planned by this Confirm, None where there is none."""
+    mine = (run.c.confirm_token == confirm_token) & run.c.planned_at.is_not(None)
+    with ledger.read() as connection:
+        return connection.execute(select(run.c.public_id).where(mine)).scalar()
 
 
 @in_plain_words

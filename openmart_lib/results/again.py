@@ -6,7 +6,7 @@ rows, the row's number in the first list (the chain's ``Origin``) and, for peopl
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -163,6 +163,45 @@ def choose(stand: pl.DataFrame, reasons: Collection[Reason], rows: pl.Series | N
     wanted = [str(reason) for reason in reasons if reason not in NEVER]
     chosen = within(stand, rows).filter(pl.col("reason").is_in(wanted))
     return chosen["paid_row"].unique().sort()
+
+
+def chosen(stand: pl.DataFrame, reasons: Collection[Reason], *, may_pay_twice: bool) -> pl.Series:
+    """Return the rows to send for all rows of a run with these reasons, as ``choose``.
+
+    Raises:
+        InputError: If there is none, or some may be paid twice and that was not said.
+    """
+    unknown = int((stand["reason"] == Reason.UNKNOWN).sum()) if Reason.UNKNOWN in reasons else 0
+    if unknown and not may_pay_twice:
+        raise InputError(
+            f"We don't know whether Openmart took {unknown:,} of these rows, so they may be paid twice. "
+            "Nothing was sent. Decide about their batches first, or say --may-pay-twice "
+            "(may_pay_twice=True in a notebook)."
+        )
+    rows = choose(stand, reasons)
+    if rows.is_empty():
+        raise InputError(
+            "No row of this run has such a reason. Nothing was sent or spent. "
+            "Choose other reasons (--only, in a notebook only=[...])."
+        )
+    return rows
+
+
+def parse_reasons(words: Iterable[str]) -> list[Reason]:
+    """Return the reasons that words such as ``no_match`` name; "" names none.
+
+    Raises:
+        InputError: If one is no reason for which a row can be tried again.
+    """
+    known = {str(one).replace(" ", "_"): one for one in Reason if one not in NEVER}
+    given = [word.strip().lower().replace(" ", "_").replace("-", "_") for word in words]
+    strange = [word for word in given if word and word not in known]
+    if strange:
+        raise InputError(
+            f"Rows cannot be tried again for {strange[0]!r}. Nothing was sent. "
+            f"--only takes some of: {', '.join(known)}."
+        )
+    return [known[word] for word in given if word]
 
 
 def within(stand: pl.DataFrame, rows: pl.Series | None) -> pl.DataFrame:

@@ -24,7 +24,7 @@ from openmart_lib.ledger.exports import exports_of, note_export, recall_taken, r
 from openmart_lib.ledger.journal import FILE_NAME, Journal
 from openmart_lib.ledger.replay import replay
 from openmart_lib.ledger.runs import cancel_run, plan_run
-from openmart_lib.ledger.schema import batch, event, remote_task, run, task
+from openmart_lib.ledger.schema import batch, event, remote_task, reused_row, run, task, uploaded_row
 from openmart_lib.ledger.searching import find_row
 from openmart_lib.ledger.submissions import refuse
 
@@ -327,6 +327,33 @@ def test_a_run_that_was_never_whole_is_emptied_and_never_gone_on_with(ledger: Le
             mine = select(func.count()).select_from(table).where(table.c.run_id == pk)
             assert connection.execute(mine).scalar_one() == 0
     assert queries.requests(ledger, again)["domain"].to_list() == [f"shop{n}.example" for n in (1, 2, 3)]
+
+
+def test_a_run_that_was_never_whole_leaves_no_row_that_follows_another_run(
+    ledger: Ledger, clock: Clock
+) -> None:
+    """Such a line would be walked over whenever the run that bought its answer changes."""
+    bought = plan(ledger, 1, content="bought")
+    lines = {"seq": [1], "source_run_id": [1], "source_task_no": [1], "source_person_no": [0]}
+    whole = new_run(1, content="reuses")
+    rows = whole.rows.with_columns(intake=pl.lit("reused"))
+    reuses = replace(
+        whole, rows=rows, tasks=whole.tasks.clear(), links=whole.links.clear(), reused=pl.DataFrame(lines)
+    )
+    cut_off = plan_run(ledger, reuses)
+    with ledger.write() as connection:
+        connection.execute(run.update().where(run.c.public_id == cut_off).values(planned_at=None))
+    cancel_run(ledger, cut_off)
+    clock.pass_(601)
+
+    erasing.erase_run(ledger, cut_off)
+
+    with ledger.read() as connection:
+        left = [
+            connection.execute(select(func.count()).select_from(one)).scalar_one()
+            for one in (reused_row, uploaded_row)
+        ]
+    assert left == [0, 1] and outcomes(ledger, bought) == {"pending": 1}
 
 
 def _cut_off_planning(ledger: Ledger, new: Any) -> int:

@@ -76,13 +76,21 @@ class Desk:
         return test
 
     def plan(
-        self, *, text: str = LIST, name: str = "Spring list", title: str = "Owner", max_k: int = 1
+        self,
+        *,
+        text: str = LIST,
+        name: str = "Spring list",
+        title: str = "Owner",
+        max_k: int = 1,
+        reuse: int = 0,
     ) -> str:
         """Write a run into the ledger; return its id. No worker sees it before ``working``."""
         upload = read_upload(text.encode(), "spring.csv")
         mapping = {"domain": ["Website"], "company_name": ["Company"]}
         options = RunOptions(title=title, max_k=max_k)
         prepared = submission.prepare(upload, mapping, Kind.FIND_PEOPLE, options, settings=self.settings)
+        if reuse:
+            prepared, _ = submission.with_reuse(self.ledger, self.settings, prepared, days=reuse)
         return submission.confirm(
             self.ledger, self.settings, prepared, name=name, confirm_token=f"{name} {title}"
         )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from openmart_lib.api.wire import CreditBalance
 from openmart_lib.dashboard import balance_view
+from openmart_lib.engine import ask
 from openmart_lib.ledger import BatchState, Hold, Outcome, RunState, accounts, balances
 from openmart_lib.ledger.balances import Balance
 from openmart_lib.ledger.runs import pause_run
+from openmart_lib.settings import Settings
 from tests.pages.conftest import Desk, button, eventually, labels, texts
 
 
@@ -118,6 +121,31 @@ def test_the_balance_is_asked_for_only_on_a_click_and_then_kept_with_its_time(de
     assert shown.delta.endswith(" ago")
     stored = balances.newest_balance(desk.ledger, account)
     assert stored is not None and (stored.credits, stored.why) == (100_000, "person")
+
+
+def test_an_answer_that_comes_in_while_the_balance_is_asked_for_counts_as_gone_since(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be no part of that balance, and a reserve must count it."""
+    run_id = held(desk)
+    mine = desk.run(run_id).account_id
+    page = desk.open("monitor", run=run_id)
+    real = ask.balance
+
+    def slowly(settings: Settings) -> CreditBalance:
+        with desk.ledger.write() as connection:
+            connection.exec_driver_sql("UPDATE run SET credits_spent = credits_spent + 7")
+        return real(settings)
+
+    monkeypatch.setattr(ask, "balance", slowly)
+    button(page, "Ask for the balance (free)").click()
+    page.run()
+
+    with desk.ledger.read() as connection:
+        noted = connection.exec_driver_sql(
+            "SELECT credits_spent FROM balance ORDER BY at DESC LIMIT 1"
+        ).scalar()
+    assert noted == balances.spent_so_far(desk.ledger, mine) - 7
 
 
 def test_a_balance_that_cannot_be_read_is_said_and_changes_nothing(desk: Desk) -> None:

@@ -6,11 +6,14 @@ import pytest
 
 from openmart_lib.dashboard import resources
 from openmart_lib.dashboard.monitor_view import tab_title
-from openmart_lib.ledger import Outcome, RunState, open_ledger, queries
+from openmart_lib.dashboard.run_picker import run_line
+from openmart_lib.ledger import Outcome, RunState, open_ledger, queries, submissions
 from openmart_lib.ledger.overview import run_info, runs
+from openmart_lib.ledger.reused import standing_still
+from openmart_lib.ledger.runs import pause_run, resume_run
 from openmart_lib.results import join
 from openmart_lib.settings import load_settings
-from tests.pages.conftest import Desk, button, eventually, labels, texts
+from tests.pages.conftest import LIST, Desk, button, eventually, labels, texts
 
 
 def test_an_empty_monitor_says_what_it_will_show_and_where_to_begin(desk: Desk) -> None:
@@ -163,3 +166,29 @@ def test_a_large_finished_run_is_joined_while_it_is_looked_at(
 
     eventually(kept.exists)
     assert finished_desk.open("results", run=run_id).dataframe[0].value["row"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_in_doubt_is_not_listed_as_done(desk: Desk) -> None:
+    run_id = desk.plan()
+    candidate = submissions.next_candidate(desk.ledger, 1)
+    assert candidate is not None
+    claim = submissions.claim(desk.ledger, candidate, account_id=1, worker_id="w", slots=4)
+    assert claim is not None
+    submissions.lose(desk.ledger, claim.pk, seen="timeout")
+
+    assert desk.run(run_id).state is RunState.DONE
+    assert "Spring list · 1 batch in doubt · 6 rows" in run_line(desk.run(run_id))
+
+
+def test_rows_that_wait_for_a_run_that_stands_still_say_which_and_what_to_do(desk: Desk) -> None:
+    source = desk.plan()
+    pause_run(desk.ledger, source)
+    reader = desk.plan(name="Second list", text=LIST.replace("Segment", "Part"), reuse=90)
+
+    page = desk.open("monitor", run=reader)
+
+    said = texts(page)
+    assert "4 rows without an answer yet: 4 waited for in another run" in said
+    assert f"4 rows wait for run {source} (Spring list), which is paused: paused by you." in said
+    resume_run(desk.ledger, source)
+    assert standing_still(desk.ledger, reader) == []

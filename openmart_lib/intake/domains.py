@@ -88,7 +88,7 @@ def _judge_cells(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
 
 def _judge_part(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
     cells = read_cells(unique)
-    crowded = pl.col("code").is_null() & pl.col("text").str.contains(SEPARATORS)
+    crowded = cells["code"].is_null() & cells["text"].str.contains(SEPARATORS)
     judged = judge_hosts(cells.filter(~crowded), allow_example)
     several = cells.filter(crowded)
     if not several.is_empty():

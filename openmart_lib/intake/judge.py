@@ -72,10 +72,11 @@ def judge_hosts(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
         & ~pl.col("owner").str.contains("xn--", literal=True)
         & ~pl.col("text").str.contains("[", literal=True)
     ).fill_null(False)
-    settled = hosts.filter(easy).with_columns(
+    is_easy = hosts.select(easy).to_series()  # once for both halves
+    settled = hosts.filter(is_easy).with_columns(
         domain="owner", readable=none, suggestion=none, linkedin_url=none
     )
-    judged = _judge_closely(hosts.filter(~easy), allow_example)
+    judged = _judge_closely(hosts.filter(~is_easy), allow_example)
     columns = [name for name in _COLUMNS if name != "rule"]
     extra = [name for name in cells.columns if name not in _COLUMNS]
     return pl.concat(

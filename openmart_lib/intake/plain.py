@@ -18,7 +18,7 @@ from openmart_lib.intake.suffixes import registrable
 _BEFORE: Final = r"^(?:https?://)?(?:[a-z0-9._%+'=&~:-]*@)?"
 # Behind the host anything but blanks and what may begin or end a piece of markup.
 _PLAIN: Final = rf"^{PLAIN_HOST}(?::\d*)?(?:[/?#][^\s<>\x22'\\]*)?$"
-_NEXT: Final = r"[,;|](?:https?:|www\.)"  # another website behind a separator
+_NOT_PLAIN: Final = r"xn--|[,;|](?:https?:|www\.)"  # an A-label, or another website behind a separator
 _HOW: Final = (TIDIED, EMAIL, LINK, WWW)
 _LONGEST: Final = 250  # bytes; a host may have 253
 
@@ -34,12 +34,7 @@ def settle_plain(raw: pl.Series) -> pl.DataFrame:
         ``rule`` (of ``rules.py``; null where the cell was clean or is not settled).
     """
     rest, owner = pl.col("rest"), pl.col("owner")
-    plain = (
-        rest.str.contains(_PLAIN)
-        & (rest.str.len_bytes() <= _LONGEST)
-        & ~rest.str.contains("xn--", literal=True)
-        & ~rest.str.contains(_NEXT)
-    )
+    plain = rest.str.contains(_PLAIN) & (rest.str.len_bytes() <= _LONGEST) & ~rest.str.contains(_NOT_PLAIN)
     return (
         raw.alias("raw")
         .to_frame()

@@ -29,7 +29,9 @@ import polars as pl
 import pytest
 from rustpy_xlsxwriter import write_worksheet
 
-from openmart_lib.intake import preview, preview_guarded, read_upload, read_upload_guarded
+from openmart_lib.intake.files import read_upload
+from openmart_lib.intake.first_rows import preview
+from openmart_lib.intake.guarded import preview_guarded, read_upload_guarded
 
 ROWS = int(os.environ.get("OPENMART_BENCHMARK_ROWS", "1000000"))
 HEADER = "id,Website,Company,City,Country,Email,Phone,Notes\n"
@@ -123,7 +125,7 @@ def test_a_messy_file_beside_polars(messy: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_the_memory_of_a_messy_file(messy: Path) -> None:
     program = (
-        "import sys, pathlib; from openmart_lib.intake import read_upload; "
+        "import sys, pathlib; from openmart_lib.intake.files import read_upload; "
         "read_upload(pathlib.Path(sys.argv[1]).read_bytes(), 'x'); "
         "print(pathlib.Path('/proc/self/status').read_text())"
     )

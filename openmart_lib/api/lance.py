@@ -9,8 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -18,7 +17,7 @@ from openmart_lib.api.address import key_text
 from openmart_lib.api.answers import Service, UnreadableError
 from openmart_lib.api.lance_states import Triple
 from openmart_lib.api.retry import DEFAULT_RETRY, RetryPolicy
-from openmart_lib.api.transport import DEFAULT_TIMEOUTS, Timeouts, Transport
+from openmart_lib.api.transport import DEFAULT_TIMEOUTS, Client, Timeouts, Transport
 from openmart_lib.api.validation import validate_lance_query
 from openmart_lib.api.wire import (
     DEFAULT_LANCE_BASE_URL,
@@ -50,7 +49,7 @@ class Answered:
     error: OpenmartError | None = None
 
 
-class LanceClient:
+class LanceClient(Client):
     """A client of Lance's batch query. Used by many threads at once; shows no token."""
 
     def __init__(
@@ -82,21 +81,6 @@ class LanceClient:
             max_connections=max_connections,
             sleep=sleep,
         )
-
-    def __repr__(self) -> str:
-        return f"LanceClient({self._transport!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the pooled connections."""
-        self._transport.close()
 
     def query(self, tasks: Sequence[LanceQueryTask]) -> list[Enrichment]:
         """Read the state of up to 200 enrichments; free, so it is tried again like any read.

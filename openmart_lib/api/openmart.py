@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -25,7 +24,7 @@ from openmart_lib.api.answers import (
     submission_unknown,
 )
 from openmart_lib.api.retry import DEFAULT_RETRY, RetryPolicy
-from openmart_lib.api.transport import DEFAULT_TIMEOUTS, Timeouts, Transport
+from openmart_lib.api.transport import DEFAULT_TIMEOUTS, Client, Timeouts, Transport
 from openmart_lib.api.validation import validate_tasks
 from openmart_lib.api.wire import (
     CREDIT_BALANCE_PATH,
@@ -50,7 +49,7 @@ if TYPE_CHECKING:  # settings imports this package
 _UNLIMITED_PLACEHOLDER = 10_000  # what unlimited keys always show; source: the API README, "Credits"
 
 
-class OpenmartClient:
+class OpenmartClient(Client):
     """A client of the Openmart batch API. Used by many threads at once; shows no key."""
 
     def __init__(
@@ -95,21 +94,6 @@ class OpenmartClient:
             max_connections=max_connections,
             sleep=sleep,
         )
-
-    def __repr__(self) -> str:
-        return f"OpenmartClient({self._transport!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the pooled connections."""
-        self._transport.close()
 
     def find_people(self, tasks: Sequence[FindPeopleTask]) -> BatchReceipt:
         """Submit companies in which people are to be found by job title; see ``submit``."""

@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
 
 import requests
 import urllib3
@@ -66,6 +67,27 @@ DEFAULT_TIMEOUTS: Final = Timeouts()
 
 class _TooLargeError(Exception):
     """The answer is larger than ``MAX_ANSWER_BYTES``."""
+
+
+class Client:
+    """What each client is: connections of its own, closed at the end of a ``with``; its key is not shown."""
+
+    _transport: Transport
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._transport.close()
 
 
 class Transport:

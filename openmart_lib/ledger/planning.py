@@ -33,7 +33,7 @@ from openmart_lib.ledger.settling import add_to_counters, follow_sources
 from openmart_lib.ledger.states import BatchState, Outcome
 from openmart_lib.ledger.tariff import Tariff
 from openmart_lib.ledger.tracking import new_run_id
-from openmart_lib.ledger.uploads import write_upload
+from openmart_lib.ledger.uploads import insert_upload, uploaded_columns, write_upload
 
 CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the worker must be able to write in between
 _UNLESS_THERE: Final = "ON CONFLICT DO NOTHING"
@@ -144,7 +144,7 @@ def _goes_on_with(connection: Connection, cut_off: Any, new: NewRun) -> bool:
     created = select(event.c.detail).where(event.c.run_id == cut_off.id, event.c.kind == "run_created")
     shape = json.loads(connection.execute(created).scalar() or "{}").get("shape", f"0/{new.tasks_per_batch}/")
     written = (cut_off.sha256, json.loads(cut_off.columns), cut_off.row_count, cut_off.task_count, shape)
-    wanted = (new.upload_sha256, _uploaded_columns(new), new.rows.height, new.tasks.height, _shape(new))
+    wanted = (new.upload_sha256, uploaded_columns(new), new.rows.height, new.tasks.height, _shape(new))
     return bool(written == wanted)
 
 
@@ -154,29 +154,14 @@ def _shape(new: NewRun) -> str:
     return f"{new.pilot_rows}/{new.tasks_per_batch}/{reused}"
 
 
-def _uploaded_columns(new: NewRun) -> list[str]:
-    return [name for name in new.frame.columns if name not in ("seq", "file_line")]
-
-
 def _insert_run(ledger: Ledger, connection: Connection, new: NewRun, repeat_no: int) -> tuple[int, str, bool]:
     run_id = new_run_id()
     now = ledger.now()
-    upload_values = {
-        "name": new.upload_name,
-        "sha256": new.upload_sha256,
-        "format": json.dumps(new.upload_format, ensure_ascii=False),
-        "columns": json.dumps(_uploaded_columns(new), ensure_ascii=False),
-        "row_count": new.frame.height,
-        "parquet": f"{run_id}.parquet",
-        "created_at": now,
-    }
-    upload_key = connection.execute(insert(upload).values(upload_values)).inserted_primary_key
-    assert upload_key is not None
     values = {
         "public_id": run_id,
         "environment": ledger.environment,
         "account_id": ensure_account(connection, ledger.environment, new.key_fingerprint, new.key_last4),
-        "upload_id": upload_key[0],
+        "upload_id": insert_upload(connection, new, run_id, now),
         "name": new.name,
         "kind": new.kind,
         "mapping": json.dumps(new.mapping, ensure_ascii=False),

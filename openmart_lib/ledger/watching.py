@@ -21,7 +21,7 @@ from openmart_lib.errors import LedgerError
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.schema import upload, watch_count, watch_item, watch_list, watch_row
 from openmart_lib.ledger.tracking import new_run_id
-from openmart_lib.ledger.uploads import write_upload
+from openmart_lib.ledger.uploads import insert_upload, write_upload
 from openmart_lib.settings import SANDBOX, Settings
 
 CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the money path must be able to write in between
@@ -227,22 +227,10 @@ _ROW_COLUMNS: Final = ("seq", "file_line", "intake", "reason", "entity_id", "ent
 
 def _insert(ledger: Ledger, connection: Connection, new: NewWatch, item_count: int) -> tuple[int, str]:
     public_id, now = new_run_id(), ledger.now()
-    columns = [name for name in new.frame.columns if name not in ("seq", "file_line")]
-    as_uploaded = {
-        "name": new.upload_name,
-        "sha256": new.upload_sha256,
-        "format": json.dumps(new.upload_format, ensure_ascii=False),
-        "columns": json.dumps(columns, ensure_ascii=False),
-        "row_count": new.frame.height,
-        "parquet": f"{public_id}.parquet",
-        "created_at": now,
-    }
-    upload_key = connection.execute(insert(upload).values(as_uploaded)).inserted_primary_key
-    assert upload_key is not None
     values = {
         "public_id": public_id,
         "environment": new.environment,
-        "upload_id": upload_key[0],
+        "upload_id": insert_upload(connection, new, public_id, now),
         "name": new.name,
         "mode": new.mode,
         "fields": json.dumps([field.value for field in new.fields]),

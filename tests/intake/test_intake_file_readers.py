@@ -8,6 +8,7 @@ import time
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intake_made_files import cells, read
@@ -22,7 +23,7 @@ from openmart_lib.intake.tables import FileProblem
 TEXT = st.text(alphabet='ab1 é中",;\t|\n.@=-', max_size=8)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(20)
 @given(
     st.lists(st.lists(TEXT, min_size=3, max_size=3), min_size=1, max_size=12),
     st.sampled_from([",", ";", "\t", "|"]),
@@ -94,7 +95,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=150)
 @given(st.lists(PIECES, min_size=1, max_size=30).map("".join), st.integers(1, 4))
 def test_all_readers_agree_on_every_text(text, width):
     """The fast one and the mixed one may decline; where they read, they read what the careful one reads."""
@@ -108,7 +109,7 @@ def test_all_readers_agree_on_every_text(text, width):
         assert found is None or as_read(found) == wanted
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=60)
 @given(st.text(alphabet="abcdef,;\"\n\r\t '", min_size=1, max_size=80))
 def test_no_letter_of_any_text_is_lost(text):
     letters = [char for char in text if char.isalpha()]
@@ -147,7 +148,7 @@ def test_quotes_that_are_never_closed_on_every_line_do_not_cost_the_square_of_th
     assert time.process_time() - began < 15  # it was minutes when every line was looked at 200 times
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=80)
 @given(
     st.lists(st.sampled_from(["a", "é", ",", ",", "\n", '"é, b"', "longer than twelve bytes"]), min_size=1),
     st.sampled_from([b"\xc3", b"\xa9", b"\xff", b"\xe2\x82"]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmart_lib.errors import InputError
@@ -16,9 +17,7 @@ from openmart_lib.intake.lines import quotes_of
 
 PIECES = ["a", "é", " ", ",", ",", '"', '"', '""', "\n", "\n", "\r\n", '"a,b"', '"a\nb"', '"a""b"', "'", ",'"]
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=40).map("".join)
-unpatched = settings(
-    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = examples(120)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +31,7 @@ def naive_lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in (lines[:-1] if text.endswith("\n") else lines)]
 
 
-@unpatched
+@many
 @given(TEXTS, st.integers(0, 3))
 def test_lines_are_those_between_line_ends(text, above):
     lines = find_lines(text.encode(), 1, 3, above)
@@ -48,7 +47,7 @@ def test_a_cr_alone_is_left_to_a_reader_that_knows_it(text, above):
     assert find_lines(text.encode(), 1, 2, above) is None
 
 
-@unpatched
+@many
 @given(TEXTS)
 def test_quotes_are_counted_on_every_line_and_before_it(text):
     lines = find_lines(text.encode(), 1, 3)
@@ -61,7 +60,7 @@ def test_quotes_are_counted_on_every_line_and_before_it(text):
     assert quotes.before.tolist() == [sum(counts[:number]) for number in range(len(counts))]
 
 
-@unpatched
+@many
 @given(TEXTS)
 def test_a_line_that_is_clear_is_a_row_by_itself_with_quotes_around_whole_cells_only(text):
     lines = find_lines(text.encode(), 1, 3)
@@ -85,7 +84,7 @@ def test_usual_quoted_rows_are_all_clear():
     assert find_quotes(lines, ",").unclear.tolist() == []
 
 
-@unpatched
+@many
 @given(TEXTS)
 def test_no_cell_that_begins_with_a_sign_is_overlooked(text):
     cells = [cell for line in naive_lines(text) for cell in line.split(",")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import polars as pl
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from intake_corpora import needs_testdata
 from messy_list import ACCEPTED, REJECTED, Case, messy_cases
@@ -73,7 +74,7 @@ AFTER = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@examples(15)
 @given(st.lists(st.tuples(BEFORE, BELOW, OWNERS, AFTER), min_size=1, max_size=40))
 def test_a_cell_settled_in_one_pass_gets_the_verdict_and_rule_of_the_careful_way(
     parts: list[tuple[str, ...]],

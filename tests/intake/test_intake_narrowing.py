@@ -6,7 +6,8 @@ import json
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmart_lib.api.wire import Kind
@@ -51,7 +52,7 @@ def asked_for(plan: Plan) -> dict[int, tuple[str, str | None]]:
     return told
 
 
-@settings(max_examples=30, deadline=None)
+@examples(10)
 @given(
     rows=st.lists(st.tuples(st.sampled_from(SITES), st.sampled_from(NAMES)), min_size=1, max_size=12),
     kind=st.sampled_from([Kind.FIND_PEOPLE, Kind.LOOKUP_PEOPLE]),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmart_lib.api.validation import validate_tasks
@@ -266,18 +266,17 @@ def test_a_run_with_other_decisions_is_another_run():
     assert content_key(frame, COMPANIES, Kind.FIND_PEOPLE, OWNER, overrides=dropped) != key
 
 
-def test_a_hundred_thousand_decisions_are_applied_in_a_moment():
-    frame = companies(*(f"acme{number}.com" for number in range(100_000)))
+def test_tens_of_thousands_of_decisions_are_applied():
+    """One by one over the whole list they would take hours."""
+    frame = companies(*(f"acme{number}.com" for number in range(40_000)))
     overrides = Overrides(
-        edits={seq: {"domain": f"beta{seq}.com"} for seq in range(1, 100_001, 2)},
-        rows=dict.fromkeys(range(2, 100_001, 2), Choice.DROP),
+        edits={seq: {"domain": f"beta{seq}.com"} for seq in range(1, 40_001, 2)},
+        rows=dict.fromkeys(range(2, 40_001, 2), Choice.DROP),
     )
 
-    start = time.perf_counter()
     plan = planned(frame, overrides)
 
-    assert time.perf_counter() - start < 10
-    assert plan.tasks.height == 50_000 and plan.tasks["domain"][1] == "beta3.com"
+    assert plan.tasks.height == 20_000 and plan.tasks["domain"][1] == "beta3.com"
 
 
 CELLS = st.sampled_from(
@@ -300,7 +299,7 @@ DECISIONS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=20)
+@examples(6)
 @given(st.lists(CELLS, min_size=1, max_size=8))
 def test_no_decisions_change_nothing(cells):
     frame = companies(*cells)
@@ -310,7 +309,7 @@ def test_no_decisions_change_nothing(cells):
     )
 
 
-@settings(deadline=None, max_examples=25)
+@examples(10)
 @given(cells=st.lists(CELLS, min_size=1, max_size=8), edits=EDITS)
 def test_edits_touch_their_cells_only(cells, edits):
     texts = companies(*cells).select("seq", domain="web", city="town", title="role")
@@ -323,7 +322,7 @@ def test_edits_touch_their_cells_only(cells, edits):
     assert edited.schema == texts.schema
 
 
-@settings(deadline=None, max_examples=25)
+@examples(10)
 @given(cells=st.lists(CELLS, min_size=1, max_size=8), decisions=DECISIONS)
 def test_whatever_is_decided_the_plan_adds_up_and_its_requests_are_valid(cells, decisions):
     frame = companies(*cells)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmart_lib.api.wire import Kind
@@ -53,7 +54,7 @@ EDITS = st.dictionaries(
 
 
 @pytest.mark.parametrize("kind", [Kind.FIND_PEOPLE, Kind.LOOKUP_PEOPLE])
-@settings(deadline=None, max_examples=25)
+@examples(8)
 @given(webs=st.lists(WEBS, min_size=1, max_size=12), rows=CHOICES, classes=CLASSES, edits=EDITS)
 def test_every_row_is_counted_once_whatever_is_decided(
     kind: Kind,

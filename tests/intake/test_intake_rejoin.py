@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmart_lib.api.wire import Kind
@@ -165,7 +166,7 @@ CELLS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@examples(5)
 @given(cells=CELLS, names=st.lists(st.sampled_from(["row", "intake_code", "file_line", "Zip"]), unique=True))
 def test_a_rejects_file_that_nobody_touched_changes_nothing(
     cells: list[str | None], names: list[str]

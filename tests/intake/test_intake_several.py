@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openmart_lib.api.wire import Kind
@@ -162,7 +163,7 @@ CELL = st.builds(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@examples(3)
 @given(st.lists(CELL, min_size=1, max_size=8), st.sampled_from(list(Several)))
 @example(["acme.com, beta.de", "beta.de"], Several.EACH)
 @example(["facebook.com/x gmail.com"], Several.FIRST)

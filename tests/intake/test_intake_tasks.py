@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from plan_kit import OWNER, frame, outcomes, person, plan, requests
 
-from openmart_lib.api.validation import validate_tasks
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
-from openmart_lib.intake import tasks
-from openmart_lib.intake.columns import uploaded_columns
-from openmart_lib.intake.files import read_upload, upload_from_frame
-from openmart_lib.intake.tasks import Plan, RunOptions, content_key, plan_tasks, rejects_frame
-
-Row = dict[str, str | None]
-OWNER = RunOptions(title="Owner")
-
-
-def frame(*rows: Row) -> pl.DataFrame:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    data = {name: [row.get(name) for row in rows] for name in names}
-    return upload_from_frame(pl.DataFrame(data, schema=dict.fromkeys(names, pl.String))).frame
-
-
-def plan(kind: Kind, *rows: Row, options: RunOptions = OWNER) -> Plan:
-    """Plan rows whose columns are called like the fields they feed."""
-    upload = frame(*rows)
-    return plan_tasks(upload, {name: [name] for name in uploaded_columns(upload)}, kind, options)
-
-
-def outcomes(plan: Plan) -> list[str]:
-    return plan.rows["intake"].to_list()
-
-
-def requests(plan: Plan) -> list[dict[str, object]]:
-    return [json.loads(text) for text in plan.tasks["request"]]
-
-
-def person(first: str, last: str, domain: str = "acme.com", **more: str) -> Row:
-    return {"domain": domain, "first_name": first, "last_name": last, **more}
+from openmart_lib.intake.files import read_upload
+from openmart_lib.intake.tasks import RunOptions, plan_tasks, rejects_frame
 
 
 def test_a_company_becomes_a_find_people_task_with_what_is_known_of_it():
@@ -332,30 +299,6 @@ def test_a_column_that_is_not_in_the_file_is_refused():
         plan(Kind.LOOKUP_PEOPLE, {"domain": "acme.com"})
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("max_k", 0), ("max_k", 9), ("max_k", True), ("people_per_task", 9), ("version", 2), ("first_rows", 0),
-        ("info_access", ()), ("info_access", ("FAX",)), ("notify_url", "http://acme.com"), ("title", "x" * 301),
-        ("city", 5),
-    ],
-)  # fmt: skip
-def test_an_option_that_cannot_be_used_is_refused_by_name(name, value):
-    with pytest.raises(InputError, match="Nothing was planned") as refusal:
-        RunOptions(**{name: value})
-
-    assert refusal.value.column == name
-
-
-def test_options_survive_json_and_unknown_ones_are_refused():
-    options = RunOptions(title="  VP   Sales ", info_access=("PHONE",), first_rows=5, tech_type="Shopify")
-
-    assert RunOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
-    assert (options.title, options.tech_type) == ("VP Sales", "shopify")
-    with pytest.raises(InputError, match="colour"):
-        RunOptions.from_dict({"colour": "red"})
-
-
 def test_rejected_rows_come_back_with_their_columns_and_reasons():
     upload = frame(
         {"row": "A", "domain": "acme.com"}, {"row": "B", "domain": "n/a"}, {"row": "C", "domain": "1-Mar"}
@@ -380,149 +323,3 @@ def test_a_rejects_file_can_be_corrected_and_uploaded_again():
 
     assert again.columns[2:6] == ["row (uploaded 2)", "row (uploaded)", "domain", "row"]
     assert outcomes(plan_tasks(again, {"domain": ["domain"]}, Kind.FIND_PEOPLE, OWNER)) == ["accepted"]
-
-
-def test_equal_content_has_an_equal_key_and_any_change_another():
-    upload = frame({"domain": "acme.com", "city": "Rom"}, {"domain": "beta.de", "city": None})
-    mapping = {"domain": ["domain"], "city": ["city"]}
-    key = content_key(upload, mapping, Kind.FIND_PEOPLE, OWNER)
-
-    same = content_key(
-        upload.clone(), {"city": ["city"], "domain": ["domain"], "title": []}, Kind.FIND_PEOPLE, OWNER
-    )
-    others = [
-        content_key(upload, {"domain": ["domain"]}, Kind.FIND_PEOPLE, OWNER),
-        content_key(upload, mapping, Kind.FIND_TECH, OWNER),
-        content_key(upload, mapping, Kind.FIND_PEOPLE, RunOptions(title="CTO")),
-        content_key(upload.rename({"city": "town"}), mapping, Kind.FIND_PEOPLE, OWNER),
-        content_key(upload.reverse(), mapping, Kind.FIND_PEOPLE, OWNER),
-        content_key(upload.with_columns(city=pl.lit("")), mapping, Kind.FIND_PEOPLE, OWNER),
-        content_key(upload.select("seq", "file_line", "city", "domain"), mapping, Kind.FIND_PEOPLE, OWNER),
-        content_key(upload.head(1), mapping, Kind.FIND_PEOPLE, OWNER),
-    ]
-
-    assert same == key and len(key) == 64
-    assert len({key, *others}) == len(others) + 1
-
-
-def test_cells_that_run_together_do_not_share_a_key():
-    keys = {
-        content_key(frame(*({"a": cell} for cell in cells)), {}, Kind.FIND_PEOPLE, OWNER)
-        for cells in (("ab", "c"), ("a", "bc"), ("abc", None), (None, "abc"), ("abc", "x"))
-    }
-
-    assert len(keys) == 5
-
-
-def test_the_key_is_the_same_in_another_process():
-    code = (
-        "import polars as pl\n"
-        "from openmart_lib.intake import *\n"
-        "from openmart_lib.api.wire import Kind\n"
-        "f = upload_from_frame(pl.DataFrame({'domain': ['acme.com', None]})).frame\n"
-        "print(content_key(f, {'domain': ['domain']}, Kind.FIND_PEOPLE, RunOptions(title='Owner')))\n"
-    )
-    upload = upload_from_frame(pl.DataFrame({"domain": ["acme.com", None]})).frame
-
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-    assert printed == content_key(upload, {"domain": ["domain"]}, Kind.FIND_PEOPLE, OWNER)
-
-
-DOMAINS = st.sampled_from(
-    ["acme.com", "www.acme.com", "a@acme.com", "beta.de", "gamma.co.uk", "n/a", "x@gmail.com", None]
-)
-NAMES = st.one_of(st.sampled_from(["Ana", "ana", "Aná", "Joe", "", "N/A"]), st.text(max_size=6), st.none())
-PLACES = st.sampled_from(["Rom", "rom ", "Berlin", None, "-"])
-LINKS = st.sampled_from(["linkedin.com/in/a", "https://www.linkedin.com/in/b/", "elsewhere", None])
-ROWS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "domain": DOMAINS, "company_name": NAMES, "title": NAMES, "tech_type": NAMES, "city": PLACES,
-            "first_name": NAMES, "last_name": NAMES, "linkedin_url": LINKS,
-        }
-    ),
-    min_size=1,
-    max_size=25,
-)  # fmt: skip
-OPTIONS = st.builds(
-    RunOptions,
-    title=st.sampled_from([None, "Owner"]),
-    tech_type=st.sampled_from([None, "Wix"]),
-    people_per_task=st.integers(1, 8),
-    max_k=st.integers(1, 8),
-    company_name_from_domain=st.booleans(),
-    first_rows=st.sampled_from([None, 5]),
-    only_where_empty=st.sampled_from([None, "city"]),
-)
-OWN_FIELDS = {
-    Kind.FIND_PEOPLE: ("domain", "title", "company_name", "city"),
-    Kind.LOOKUP_PEOPLE: ("domain", "first_name", "last_name", "company_name", "city", "linkedin_url"),
-    Kind.LOOKUP_BUSINESS_EMAIL: ("domain", "company_name", "city"),
-    Kind.FIND_TECH: ("domain", "tech_type", "company_name"),
-}
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-@settings(deadline=None, max_examples=15)
-@given(rows=ROWS, options=OPTIONS)
-def test_every_plan_adds_up_and_every_request_is_one_the_wire_takes(kind, rows, options):
-    upload = frame(*rows)
-
-    planned = plan_tasks(upload, {name: [name] for name in OWN_FIELDS[kind]}, kind, options)
-
-    assert planned.rows["seq"].to_list() == list(range(1, len(rows) + 1))
-    accepted = planned.rows.filter(pl.col("intake") == "accepted")
-    assert planned.links["seq"].to_list() == accepted["seq"].to_list()
-    assert planned.tasks["task_no"].to_list() == list(range(1, planned.tasks.height + 1))
-    assert set(planned.links["task_no"]) == set(planned.tasks["task_no"])
-    leads = set(planned.rows["duplicate_of"].drop_nulls())
-    assert leads <= set(accepted["seq"])
-    assert planned.rows.filter(pl.col("intake") != "accepted")["reason"].null_count() == 0
-    tasks = requests(planned)
-    for start in range(0, len(tasks), 100):
-        validate_tasks(kind, tasks[start : start + 100])
-
-
-@settings(deadline=None, max_examples=15)
-@given(rows=ROWS, people_per_task=st.integers(1, 8))
-def test_every_accepted_person_stands_where_the_link_says_and_is_asked_for_once(rows, people_per_task):
-    upload = frame(*rows)
-    mapping = {name: [name] for name in OWN_FIELDS[Kind.LOOKUP_PEOPLE]}
-
-    planned = plan_tasks(upload, mapping, Kind.LOOKUP_PEOPLE, RunOptions(people_per_task=people_per_task))
-
-    tasks = requests(planned)
-    asked = {
-        (number, place) for number, task in enumerate(tasks, 1) for place in range(1, len(task["people"]) + 1)
-    }
-    linked = planned.links.select("task_no", "person_no").rows()
-    assert len(linked) == len(set(linked)) and set(linked) == asked
-    for seq, task_no, person_no in planned.links.rows():
-        one = tasks[task_no - 1]["people"][person_no - 1]
-        assert tasks[task_no - 1]["domain"] == planned.rows["domain"][seq - 1]
-        assert one["first_name"].split()[0] in rows[seq - 1]["first_name"]
-    assert all(len(task["people"]) <= people_per_task for task in tasks)
-
-
-def test_a_watched_plan_is_the_same_and_says_how_many_rows_are_done(monkeypatch):
-    """Where somebody watches, a list is read in parts: no row may depend on where a part ends."""
-    monkeypatch.setattr(tasks, "_PART", 3)
-    cells = ["acme.com", "n/a", "a.com b.com", None, "gmail.com", "acme.com", "www.beta.de", "x.con"] * 3
-    watched_frame = upload_from_frame(pl.DataFrame({"web": cells, "city": ["Rom", None] * 12})).frame
-    options = RunOptions(title="Owner", first_rows=20, only_where_empty="city")
-    columns = {"domain": ["web"], "city": ["city"]}
-    told: list[tuple[int, int]] = []
-
-    watched = plan_tasks(
-        watched_frame, columns, Kind.FIND_PEOPLE, options, progress=lambda done, of: told.append((done, of))
-    )
-
-    alone = plan_tasks(watched_frame, columns, Kind.FIND_PEOPLE, options)
-    for name in ("rows", "tasks", "links", "cells"):
-        assert getattr(watched, name).equals(getattr(alone, name))
-    done = [rows for rows, _ in told]
-    assert len(done) > 4 and done == sorted(done) and done[0] > 0 and done[-1] < len(cells)
-    assert {of for _, of in told} == {len(cells)}

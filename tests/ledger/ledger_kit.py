@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,10 @@ from openmart_lib.ledger.submissions import Claim
 from openmart_lib.ledger.tariff import Tariff, count_found
 from openmart_lib.ledger.tracking import tracking_id
 from openmart_lib.ledger.verdicts import Flag
+
+# For tests that kill a process: each comes from one that has imported all this before, which takes a second.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["pytest", "openmart_lib.ledger.queries", "openmart_lib.api.payload"])
 
 ENVIRONMENT = "sandbox"
 KEY = "fingerprint-of-the-key"
@@ -362,3 +369,17 @@ def _assert_found_recounts(
     ):
         found[name] = sum(bool(row.flags & flag) for row in rows)
     assert info.found == found
+
+
+def only_batch(ledger: Ledger) -> int:
+    """Return the key of the newest run's only batch."""
+    return int(queries.batches(ledger, queries.newest_run_id(ledger))["pk"].item())
+
+
+def last_words(pipe: Connection) -> list[Any]:
+    """Return what a process that was killed had told before, and nobody has read yet."""
+    told = []
+    with suppress(EOFError, OSError):  # also one word cut in two
+        while pipe.poll():
+            told.append(pipe.recv())
+    return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -15,11 +14,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledger_kit import PROCESSES, last_words
 
 from openmart_lib.ledger import journal as journal_module
 from openmart_lib.ledger.journal import PREALLOCATED, RESERVE, Journal, read_journal
-
-SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -167,14 +165,14 @@ def append_on_a_full_disk(path: Path, told: Connection) -> None:
 
 
 def test_every_acknowledged_line_survives_a_killed_writer(path):
-    ours, theirs = SPAWN.Pipe()
-    writer = SPAWN.Process(target=append_until_killed, args=(path, theirs))
+    ours, theirs = PROCESSES.Pipe()
+    writer = PROCESSES.Process(target=append_until_killed, args=(path, theirs))
     writer.start()
+    theirs.close()
     acknowledged = [ours.recv() for _ in range(30)]
     os.kill(writer.pid, signal.SIGKILL)
-    writer.join(10)
-    while ours.poll():
-        acknowledged.append(ours.recv())
+    writer.join(60)
+    acknowledged += last_words(ours)
 
     found = numbers(path)
 
@@ -185,11 +183,12 @@ def test_every_acknowledged_line_survives_a_killed_writer(path):
 
 
 def test_a_full_disk_leaves_room_for_hundreds_of_lines_and_then_says_so(path):
-    ours, theirs = SPAWN.Pipe()
-    writer = SPAWN.Process(target=append_on_a_full_disk, args=(path, theirs))
+    ours, theirs = PROCESSES.Pipe()
+    writer = PROCESSES.Process(target=append_on_a_full_disk, args=(path, theirs))
     writer.start()
+    theirs.close()
     written, words = ours.recv()
-    writer.join(10)
+    writer.join(60)
 
     assert written >= (PREALLOCATED - RESERVE) // 1_100
     assert words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_kit import ENVIRONMENT, outcomes
+from ledger_kit import ENVIRONMENT, PROCESSES, outcomes
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -25,7 +24,6 @@ from openmart_lib.ledger.backup import restore
 from openmart_lib.ledger.bundle import DATABASE_FILE
 from openmart_lib.ledger.opening import HEAD
 
-SPAWN = multiprocessing.get_context("spawn")
 FORMER = Path(__file__).with_name("ledger_0001.sql")
 RUN = "obx5truzjp"
 
@@ -168,8 +166,8 @@ def test_a_ledger_of_another_environment_is_not_migrated(folder: Path) -> None:
     assert version(folder / DATABASE_FILE) == "0001"
 
 
-def die_at_every_step(place: Path, told: Connection) -> None:
-    """Open an old ledger again and again, killed one step later each time; tell the last step.
+def die_at_steps(place: Path, stride: int, told: Connection) -> None:
+    """Open an old ledger again and again, killed so many steps later each time; tell the last step.
 
     A step is a statement or a commit of the database, or a file in the folder that is opened, renamed or
     removed.
@@ -178,7 +176,7 @@ def die_at_every_step(place: Path, told: Connection) -> None:
     opening.schema.metadata  # noqa: B018 - imported before the forks, so that each of them is quick
     import alembic.command  # noqa: F401
 
-    for step in range(1, 1_000):
+    for step in range(1, 1_000, stride):
         folder = an_old_ledger(place / str(step) / ENVIRONMENT).parent
         child = os.fork()
         if child == 0:
@@ -213,17 +211,20 @@ def _open_and_die(folder: Path, at: int) -> None:
     os._exit(0)
 
 
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_step_there_is_the_old_ledger_or_the_new_one_and_never_half_a_backup(
-    tmp_path: Path,
+    tmp_path: Path, stride: int
 ) -> None:
-    ours, theirs = SPAWN.Pipe()
-    killer = SPAWN.Process(target=die_at_every_step, args=(tmp_path, theirs))
+    ours, theirs = PROCESSES.Pipe()
+    killer = PROCESSES.Process(target=die_at_steps, args=(tmp_path, stride, theirs))
     killer.start()
-    steps, exit_code = ours.recv()
-    killer.join(10)
+    theirs.close()
+    last, exit_code = ours.recv()
+    killer.join(60)
 
+    steps = range(1, last + 1, stride)
     seen = []
-    for step in range(1, steps + 1):
+    for step in steps:
         folder = tmp_path / str(step) / ENVIRONMENT
         found = version(folder / DATABASE_FILE)
         seen.append(found)
@@ -231,12 +232,13 @@ def test_killed_at_any_step_there_is_the_old_ledger_or_the_new_one_and_never_hal
         for file in (folder / "backups").glob("[!.]*"):
             with zipfile.ZipFile(file) as packed:
                 assert packed.testzip() is None and DATABASE_FILE in packed.namelist()
-    assert exit_code == 0 and steps > 30
+    assert exit_code == 0 and last > 30
     assert seen == sorted(seen) and set(seen) == {"0001", HEAD}, (
         "the old one, and from some step on the new one"
     )
-    for step in (1, steps // 3, steps // 2, seen.index(HEAD), seen.index(HEAD) + 1, steps):
-        folder = tmp_path / str(step) / ENVIRONMENT
+    new = seen.index(HEAD)
+    for nth in (0, len(steps) // 3, len(steps) // 2, new - 1, new, -1):
+        folder = tmp_path / str(steps[nth]) / ENVIRONMENT
         with closing(opened(folder)) as ledger:
             assert outcomes(ledger, RUN) == {"matched": 1, "no match": 1, "pending": 4, "rejected": 1}
         assert all(file.suffix == ".zip" for file in backups(folder)), "what the killed one left is gone"

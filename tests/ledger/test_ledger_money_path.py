@@ -18,6 +18,7 @@ from ledger_kit import (
     claim,
     counts,
     free,
+    only_batch,
     outcomes,
     plan,
     reasons,
@@ -82,7 +83,7 @@ def test_the_transitions_are_those_of_the_design():
 @pytest.mark.parametrize("state", list(BatchState))
 def test_a_move_that_the_money_path_does_not_have_changes_nothing(ledger, state):
     plan(ledger, 2)
-    pk = task_batch(ledger)
+    pk = only_batch(ledger)
     forbidden = [event for event in Event if (state, event) not in LAW]
     if state in (S.ACCEPTED, S.COLLECTED):
         forbidden.remove(E.ACCEPT)  # told twice, by the journal and by the answer: no move; tests below
@@ -99,7 +100,7 @@ def test_a_move_that_the_money_path_does_not_have_changes_nothing(ledger, state)
 
 def test_a_forbidden_move_is_an_error_for_whoever_wants_it(ledger):
     plan(ledger, 2)
-    pk = task_batch(ledger)
+    pk = only_batch(ledger)
     set_state(ledger, pk, S.CANCELLED)
 
     for event in set(Event) - {E.CLAIM, E.FINISH, E.CANCEL}:
@@ -260,37 +261,6 @@ def test_a_program_that_dies_of_every_submission_loses_c_plus_4_batches_and_then
     assert account_row(ledger).hold == Hold.UNKNOWNS
 
 
-@pytest.mark.parametrize("given_up", ["unknown", "resent", "dropped"])
-def test_a_late_answer_wins_over_what_was_believed(ledger, given_up):
-    run_id = plan(ledger, 2)
-    pk = unknown(ledger)
-    if given_up == "resent":
-        decisions.resend_batch(ledger, pk)
-    if given_up == "dropped":
-        decisions.drop_batch(ledger, pk)
-
-    submissions.accept(ledger, pk, "late", None, poll_after=0.0)
-
-    assert (state_of(ledger, pk), row_of(ledger, pk).batch_id) == (S.ACCEPTED, "late")
-    assert outcomes(ledger, run_id) == {"pending": 2}
-    assert [due.batch_id for due in answers.due_batches(ledger, account_id(ledger), limit=9)] == ["late"]
-    assert_adds_up(ledger)
-    answers.store_answers(ledger, pk, [answer(run_id, no, [EMAIL]) for no in (1, 2)])
-    assert answers.finish_if_complete(ledger, pk)
-    assert outcomes(ledger, run_id) == {"matched": 2}
-    assert_adds_up(ledger)
-
-
-def test_an_id_attached_by_a_person_is_collected_like_any_other(ledger):
-    run_id = plan(ledger, 2)
-    pk = unknown(ledger)
-
-    decisions.attach_batch(ledger, pk, "  found-in-the-mail \n")
-
-    assert (state_of(ledger, pk), row_of(ledger, pk).batch_id) == (S.ACCEPTED, "found-in-the-mail")
-    assert outcomes(ledger, run_id) == {"pending": 2}
-
-
 def test_a_late_no_leaves_the_batch_unknown_and_says_that_nothing_was_created(ledger):
     run_id = plan(ledger, 2)
     pk = unknown(ledger)
@@ -416,119 +386,10 @@ def test_pausing_lets_what_is_in_flight_be_accepted_and_collected(ledger):
     assert claim(ledger) is not None
 
 
-def test_an_id_told_twice_changes_nothing(ledger, clock):
-    plan(ledger, 2)
-    pk = accepted(ledger, "b-1")
-    before, events = row_of(ledger, pk), len(queries.events(ledger))
-    clock.pass_(5.0)
-
-    submissions.accept(ledger, pk, "b-1", counts(2, 0), poll_after=9.0)
-
-    assert row_of(ledger, pk) == before
-    assert len(queries.events(ledger)) == events
-
-
-def test_the_servers_id_replaces_one_that_a_person_attached_and_both_stay_on_record(ledger):
-    run_id = plan(ledger, 2)
-    pk = unknown(ledger)
-    decisions.attach_batch(ledger, pk, "typed-wrong")
-
-    submissions.accept(ledger, pk, "the-real-one", None, poll_after=0.0)
-
-    assert (state_of(ledger, pk), row_of(ledger, pk).batch_id) == (S.ACCEPTED, "the-real-one")
-    kept = queries.events(ledger, run_id).filter(kind="batch_other_id")["detail"].item()
-    assert "typed-wrong" in kept and "the-real-one" in kept
-    assert_adds_up(ledger)
-
-
-def test_the_servers_id_opens_a_batch_again_that_was_closed_under_an_attached_one(ledger):
-    run_id = plan(ledger, 2)
-    pk = unknown(ledger)
-    decisions.attach_batch(ledger, pk, "typed-wrong")
-    decisions.close_batch(ledger, pk)
-
-    submissions.accept(ledger, pk, "the-real-one", None, poll_after=0.0)
-
-    assert (state_of(ledger, pk), row_of(ledger, pk).batch_id) == (S.ACCEPTED, "the-real-one")
-    assert outcomes(ledger, run_id) == {"pending": 2}
-    assert_adds_up(ledger)
-
-
-def test_an_id_that_another_batch_has_leaves_the_batch_unknown_and_says_which(ledger):
-    run_id = plan(ledger, 4, per_batch=2)
-    accepted(ledger, "b-1")
-    pk = sending(ledger)
-
-    submissions.accept(ledger, pk, "b-1", None, poll_after=0.0)
-
-    assert state_of(ledger, pk) == S.UNKNOWN
-    assert f"batch 1 of run {run_id}" in row_of(ledger, pk).detail
-    assert account_row(ledger).hold == Hold.OUTAGE, "a server that says this is not well"
-    assert_adds_up(ledger)
-
-
-class TestTheJournalRemembers:
-    """``accept_by_number``: an accepted id that the ledger has missed."""
-
-    @pytest.mark.parametrize("believed", [S.SENDING, S.PLANNED, S.UNKNOWN, S.CANCELLED, S.REFUSED])
-    def test_whatever_the_ledger_believed_the_batch_is_accepted_and_collected(self, ledger, believed):
-        run_id = plan(ledger, 2)
-        pk = bring_to(ledger, believed, run_id)
-
-        missed = submissions.accept_by_number(ledger, run_id, 1, "from-the-journal")
-
-        assert missed
-        assert (state_of(ledger, pk), row_of(ledger, pk).batch_id) == (S.ACCEPTED, "from-the-journal")
-        assert outcomes(ledger, run_id) == {"pending": 2}
-        assert_adds_up(ledger)
-
-    def test_an_id_that_the_ledger_knows_changes_nothing(self, ledger):
-        run_id = plan(ledger, 2)
-        pk = accepted(ledger, "b-1")
-        before = row_of(ledger, pk)
-
-        assert not submissions.accept_by_number(ledger, run_id, 1, "b-1")
-        assert row_of(ledger, pk) == before
-
-    def test_a_run_or_batch_that_this_ledger_does_not_have_is_passed_over(self, ledger):
-        run_id = plan(ledger, 2)
-
-        assert not submissions.accept_by_number(ledger, run_id, 99, "b-1")
-        assert not submissions.accept_by_number(ledger, "aaaaaaaaaa", 1, "b-1")
-
-    def test_an_id_of_another_batch_does_not_keep_the_worker_from_starting(self, ledger):
-        run_id = plan(ledger, 4, per_batch=2)
-        accepted(ledger, "b-1")
-        pk = unknown(ledger)
-
-        assert not submissions.accept_by_number(ledger, run_id, 2, "b-1")
-        assert state_of(ledger, pk) == S.UNKNOWN
-
-
-def task_batch(ledger: Ledger) -> int:
-    """Return the key of the newest run's only batch."""
-    return int(queries.batches(ledger, queries.newest_run_id(ledger))["pk"].item())
-
-
 def set_state(ledger: Ledger, pk: int, state: BatchState) -> None:
     """Put a batch into a state behind the ledger's back."""
     with ledger.write() as connection:
         connection.execute(batch.update().where(batch.c.id == pk).values(state=state))
-
-
-def bring_to(ledger: Ledger, state: BatchState, run_id: str) -> int:
-    """Bring the only batch of a run into a state as it would come there."""
-    pk = task_batch(ledger)
-    if state is S.CANCELLED:
-        cancel_run(ledger, run_id)
-    elif state is not S.PLANNED:
-        sending(ledger)
-    if state is S.UNKNOWN:
-        submissions.lose(ledger, pk, seen="timeout")
-    if state is S.REFUSED:
-        submissions.refuse(ledger, pk, status=400, detail="no")
-    assert state_of(ledger, pk) == state
-    return pk
 
 
 def pass_outage(ledger: Ledger, clock: Clock) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -14,7 +13,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from ledger_kit import ENVIRONMENT, account_id, assert_adds_up, new_run, outcomes, plan, state_of, unknown
+from ledger_kit import (
+    ENVIRONMENT,
+    PROCESSES,
+    account_id,
+    assert_adds_up,
+    last_words,
+    new_run,
+    outcomes,
+    plan,
+    state_of,
+    unknown,
+)
 from sqlalchemy import select
 
 from openmart_lib.api.wire import Kind
@@ -24,8 +34,7 @@ from openmart_lib.ledger.runs import plan_run
 from openmart_lib.ledger.schema import batch
 from openmart_lib.ledger.submissions import Candidate
 
-SPAWN = multiprocessing.get_context("spawn")
-BATCHES = 1_000
+BATCHES = 300
 
 
 def claim_all(folder: Path, run_id: str, keys: list[int], results: Connection) -> None:
@@ -58,24 +67,25 @@ def claim_for_ever(folder: Path, results: Connection) -> None:
             results.send(candidate.pk)
 
 
-def test_two_processes_of_four_threads_claim_a_thousand_batches_each_once(memory_path):
+def test_two_processes_of_four_threads_claim_hundreds_of_batches_each_once(memory_path):
     folder = memory_path / "data"
     with closing(Ledger.open(folder, environment=ENVIRONMENT)) as ledger:
         run_id = plan(ledger, BATCHES, per_batch=1)
-        pipes = [SPAWN.Pipe() for _ in range(2)]
+        pipes = [PROCESSES.Pipe() for _ in range(2)]
         keys = queries.batches(ledger, run_id)["pk"].to_list()
         processes = [
-            SPAWN.Process(target=claim_all, args=(folder, run_id, keys, theirs)) for _, theirs in pipes
+            PROCESSES.Process(target=claim_all, args=(folder, run_id, keys, theirs)) for _, theirs in pipes
         ]
-        for process in processes:
+        for process, (_, theirs) in zip(processes, pipes, strict=True):
             process.start()
+            theirs.close()  # so that one that dies is noticed
         for ours, _ in pipes:
             assert ours.recv() == "ready"
         for ours, _ in pipes:
             ours.send("go")
         claimed = Counter(pk for ours, _ in pipes for pk in ours.recv())
         for process in processes:
-            process.join(10)
+            process.join(60)
 
         assert [process.exitcode for process in processes] == [0, 0], "no 'database is locked'"
         assert len(claimed) == BATCHES
@@ -87,14 +97,14 @@ def test_every_claim_that_returned_is_on_disk_after_a_kill_and_becomes_unknown(t
     folder = tmp_path / "data"
     with closing(Ledger.open(folder, environment=ENVIRONMENT)) as ledger:
         run_id = plan(ledger, 200, per_batch=1)
-        ours, theirs = SPAWN.Pipe()
-        process = SPAWN.Process(target=claim_for_ever, args=(folder, theirs))
+        ours, theirs = PROCESSES.Pipe()
+        process = PROCESSES.Process(target=claim_for_ever, args=(folder, theirs))
         process.start()
+        theirs.close()
         claimed = [ours.recv() for _ in range(20)]
         os.kill(process.pid, signal.SIGKILL)
-        process.join(10)
-        while ours.poll():
-            claimed.append(ours.recv())
+        process.join(60)
+        claimed += last_words(ours)
 
         with ledger.read() as connection:
             query = select(batch.c.id).where(batch.c.state == BatchState.SENDING)
@@ -118,7 +128,7 @@ def test_a_writer_waits_for_another_process_and_then_writes(ledger):
             time.sleep(0.1)
             was_waiting = not waiting.done()
             other.execute("COMMIT")
-            run_id = waiting.result(timeout=10)
+            run_id = waiting.result(timeout=60)
 
     assert was_waiting
     assert outcomes(ledger, run_id) == {"pending": 1}

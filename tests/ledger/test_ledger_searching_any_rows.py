@@ -6,12 +6,13 @@ from collections import Counter
 from contextlib import suppress
 from itertools import count
 
-from hypothesis import HealthCheck, Phase, given, settings
+from any_order import AnyOrder, run_in_any_order
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule
 from ledger_kit import Clock, assert_adds_up, claim, free, make_empty, outcomes, plan
 from search_kit import has_any_of, play, refused, rows_in, states, the_search
-from test_ledger_settling import AnyOrder
 
 from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import BatchState, queries, submissions
@@ -21,11 +22,7 @@ from openmart_lib.ledger.searching import find_row, stop_search
 numbers = count(1)
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(5)
 @given(data=st.data(), tasks=st.integers(2, 32), lanes=st.integers(1, 4))
 def test_whatever_rows_are_bad_every_good_one_is_accepted_once_and_every_bad_one_refused(
     ledger, data, tasks, lanes
@@ -80,15 +77,5 @@ class AnyOrderWithSearches(AnyOrder):
 
 
 def test_in_any_order_of_events_searches_add_up_after_every_step(kept_ledger, empty_ledger):
-    run_state_machine_as_test(
-        lambda: AnyOrderWithSearches(kept_ledger, empty_ledger),
-        settings=settings(
-            max_examples=8,
-            stateful_step_count=30,
-            deadline=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_in_any_order(lambda: AnyOrderWithSearches(kept_ledger, empty_ledger), tries=4, steps=25)
     make_empty(kept_ledger, empty_ledger, Clock())

@@ -12,7 +12,7 @@ import polars as pl
 from openmart_lib.api.wire import Kind, TaskAnswer
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.overrides import NO_OVERRIDES, Overrides
-from openmart_lib.intake.tasks import plan_tasks
+from openmart_lib.intake.tasks import Plan, plan_tasks
 from openmart_lib.ledger import Ledger, queries
 from openmart_lib.ledger.answers import store_answers
 from openmart_lib.ledger.planning import NewRun
@@ -51,7 +51,7 @@ class Story:
         )
         options = options or RunOptions(title="Owner", max_k=3, info_access=("EMAIL", "PHONE"))
         mapping = mapping or {"domain": ["website"]}
-        plan = plan_tasks(numbered, mapping, kind, options, overrides=overrides)
+        plan = _planned(numbered, mapping, kind, options, overrides)
         new = NewRun(
             name=name,
             kind=kind,
@@ -118,6 +118,19 @@ class Story:
             if task_no in answers:
                 self.answer(keys[batch_no - 1], task_no, answers[task_no])
         return keys
+
+
+_PLANS: dict[str, Plan] = {}
+
+
+def _planned(
+    frame: pl.DataFrame, mapping: dict[str, list[str]], kind: Kind, options: RunOptions, overrides: Overrides
+) -> Plan:
+    """Plan a list, or return the plan of the same list and choices: many tests tell the same story."""
+    told = repr((frame.to_dict(as_series=False), mapping, kind, options, overrides))
+    if told not in _PLANS:
+        _PLANS[told] = plan_tasks(frame, mapping, kind, options, overrides=overrides)
+    return _PLANS[told]
 
 
 def companies(*domains: str | None, **columns: Sequence[str | None]) -> pl.DataFrame:

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from results_story import Story, companies, person
 
@@ -226,7 +227,7 @@ FATES: dict[str, Any] = {
 }
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(4)
 @given(
     fates=st.lists(st.sampled_from(sorted(FATES)), min_size=3, max_size=3),
     wanted=st.sets(st.sampled_from(list(Reason))),

@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from results_story import person
 
@@ -157,7 +158,7 @@ def test_what_was_found_for_a_task_that_no_row_names_is_shown_as_unmatched(
     assert written.rows == 1
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(5)
 @given(
     tracking_ids=st.lists(IDS, min_size=1, max_size=6),
     cells=st.none() | st.lists(IDS, min_size=1, max_size=8),

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from results_story import Story, companies, person
 
@@ -131,7 +132,7 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(3)
 @given(steps=st.lists(tries, min_size=1, max_size=3))
 def test_whatever_the_runs_gave_every_row_shows_the_best_outcome_of_those_that_had_it(
     steps: list[list[str]], tmp_path_factory: pytest.TempPathFactory

@@ -8,6 +8,7 @@ from typing import Any
 import phonenumbers
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from results_story import Story, companies, person
@@ -85,7 +86,7 @@ def test_without_a_title_on_either_side_nothing_is_said(asked: str | None, found
     assert fit(asked, found) is None
 
 
-@settings(deadline=None, max_examples=60)
+@examples(30)
 @given(st.lists(st.tuples(st.none() | st.text(max_size=12), st.none() | st.text(max_size=12)), max_size=8))
 def test_every_pair_gets_its_own_verdict_in_its_own_place(pairs: list[tuple[str | None, str | None]]) -> None:
     asked = pl.Series([one for one, _ in pairs], dtype=pl.String)
@@ -188,7 +189,7 @@ def test_a_row_without_answer_has_nothing_worked_out(tmp_path: Path) -> None:
     assert frame.select(derived).null_count().sum_horizontal().item() == 2 * len(derived)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.from_regex(r"\+1[0-9]{10}", fullmatch=True) | st.from_regex(r"\+[0-9]{9,12}", fullmatch=True))
 def test_a_number_is_taken_apart_as_the_library_itself_does(number: str) -> None:
     try:

@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openmart_lib.results.explore import MAX_KEPT, Explorer, Query
@@ -87,7 +88,7 @@ def test_the_same_question_is_answered_once_and_only_the_newest_are_kept() -> No
 cells = st.none() | st.sampled_from(["a", "b", "Ab", "ba c"])
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     table=st.lists(st.tuples(cells, cells), max_size=10),
     wanted=st.lists(cells, max_size=2),

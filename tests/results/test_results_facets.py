@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from results_story import Story, companies, person
 
@@ -108,7 +109,7 @@ def test_all_countries_of_the_world_are_still_a_facet_where_sixty_cities_are_not
 cells = st.sampled_from(["a", "b", "c", "", None])
 
 
-@settings(deadline=None, max_examples=60)
+@examples(25)
 @given(
     table=st.lists(st.tuples(cells, cells), min_size=4, max_size=12),
     one=st.lists(st.sampled_from(["a", "b", None]), max_size=2),

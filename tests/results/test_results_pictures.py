@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from results_story import NOW, Story, companies, person
 
@@ -60,7 +61,7 @@ def test_nothing_answered_yet_is_an_empty_picture(tmp_path: Path) -> None:
 seconds = st.integers(0, 10_000_000)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(25)
 @given(
     told=st.lists(st.tuples(seconds, st.sampled_from(["matched", "no match"])), max_size=30),
     times=st.integers(2, 20),

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from results_story import Story, companies, person
 
@@ -22,7 +23,7 @@ from openmart_lib.results import assembly, join, quality
 from openmart_lib.results.flatten import FOUND_SCHEMA, LINE_SCHEMA, flatten
 from openmart_lib.results.records import RECORD_SCHEMA
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = examples(20)
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +278,7 @@ answers = st.none() | st.lists(
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(4)
 @given(
     domains=st.lists(
         st.sampled_from(["acme.com", "beta.com", "gamma.com", "delta.com", "", "none"]), max_size=8

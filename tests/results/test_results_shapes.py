@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from results_story import Story, companies, person
 
@@ -18,7 +19,7 @@ from openmart_lib.results import columns, join
 from openmart_lib.results.companies import OUTCOMES_BEST_FIRST, best_of_companies
 from openmart_lib.results.quality import RANKING, Criterion, parse_ranking, ranking_sentence
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = examples(30)
 PHONE = "+15550100"
 
 

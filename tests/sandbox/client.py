@@ -39,7 +39,7 @@ class Client:
             method,
             self.sandbox.url + path,
             headers=headers,
-            timeout=5,
+            timeout=60,
             allow_redirects=False,
             **arguments,
         )
@@ -87,7 +87,7 @@ def raw_post(client: Client) -> bytes:
     head = f"POST /api/v1/task/batch/find_tech HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: {len(body)}\r\n"
     received = b""
     with socket.create_connection(
-        ("127.0.0.1", int(client.sandbox.url.rpartition(":")[2])), timeout=5
+        ("127.0.0.1", int(client.sandbox.url.rpartition(":")[2])), timeout=60
     ) as connection:
         connection.sendall(f"{head}Connection: close\r\n\r\n{body}".encode())
         while chunk := connection.recv(4096):

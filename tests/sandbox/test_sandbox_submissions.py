@@ -254,12 +254,12 @@ def test_every_submission_waits_bad_bodies_and_bad_keys_included(
     with Sandbox(tmp_path, submit_seconds=0.1) as slow, Client(slow).session as session:
         begin = time.monotonic()
         answer = session.post(
-            f"{slow.url}/api/v1/task/batch/find_tech", json=tasks, headers=headers, timeout=5
+            f"{slow.url}/api/v1/task/batch/find_tech", json=tasks, headers=headers, timeout=60
         )
         took = time.monotonic() - begin
 
     assert answer.status_code == status
-    assert 0.1 <= took < 2
+    assert took >= 0.1
 
 
 def test_a_client_that_hangs_up_during_the_wait_has_created_its_batch(sandbox: Sandbox) -> None:
@@ -268,7 +268,7 @@ def test_a_client_that_hangs_up_during_the_wait_has_created_its_batch(sandbox: S
     with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2]))) as connection:
         connection.sendall((head + body).encode())
 
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not sandbox.created_tracking_ids() and time.monotonic() < deadline:
         time.sleep(0.01)
 
@@ -280,13 +280,13 @@ def test_a_client_that_hangs_up_inside_the_body_has_created_nothing(sandbox: San
     with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2]))) as connection:
         connection.sendall(head.encode())
 
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not sandbox.requests("find_tech") and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.1)
+    Client(sandbox).created("find_tech", {"tracking_id": "later"})
 
-    assert sandbox.requests("find_tech") == 1
-    assert sandbox.journal() == []
+    assert sandbox.requests("find_tech") == 2
+    assert sandbox.created_tracking_ids() == ["later"]
 
 
 def test_unknown_paths_and_methods_are_refused_as_json(client: Client) -> None:

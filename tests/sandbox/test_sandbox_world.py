@@ -103,7 +103,7 @@ def many(kind: Kind, count: int = 3000, **members: Any) -> list[Finding]:
 
 
 @given(tasks)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150)
 def test_nothing_in_any_result_can_be_mistaken_for_real(case: tuple[Kind, dict[str, Any]]) -> None:
     assert_fictional(find(*case))
 
@@ -123,7 +123,7 @@ def test_nothing_found_for_real_companies_can_be_mistaken_for_real() -> None:
 
 
 @given(tasks)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 def test_a_result_depends_on_the_request_alone_and_not_on_how_it_is_tracked(
     case: tuple[Kind, dict[str, Any]],
 ) -> None:
@@ -143,7 +143,7 @@ def test_a_result_is_the_same_on_every_machine_and_in_every_version() -> None:
 
 
 @given(tasks)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 def test_a_task_never_costs_more_than_its_worst_case_and_only_when_completed(
     case: tuple[Kind, dict[str, Any]],
 ) -> None:
@@ -209,7 +209,7 @@ def test_titles_are_mostly_near_the_one_asked_for_and_at_times_another() -> None
 
 
 @given(st.integers(0, 5000), st.integers(1, 7))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 def test_asking_for_more_people_shows_the_same_ones_first(number: int, max_k: int) -> None:
     task = TASKS["find_people"] | {"domain": f"company{number}.com"}
 

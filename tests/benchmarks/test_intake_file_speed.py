@@ -4,12 +4,13 @@ Run with ``pytest -m slow -s tests/benchmarks/test_intake_file_speed.py``; ``OPE
 of the delimited file. Times of two programs are taken in turn and the best of each compared, so that what else
 the computer does weighs on both; seconds on the processor are printed beside those on the clock.
 
-Reading as text at 1.3 times polars alone is not reached: it takes 2.4 times as much of the processor. On two cores polars keeps both busy, so
-what else is done adds up, however it is overlapped. In parts of polars' own 0.24 s of the processor for 93 MB:
-the hash 0.23 (1.7 GB/s, SHA-256 in hardware), where lines end 0.18, where quotes stand 0.25, the rows' bytes
-counted 0.15, blank and repeated rows and empty cells 0.15; the rest is memory that the system has to hand out.
-The hash alone leaves nearly nothing of the 0.3. Tried and no quicker beyond the noise: lines and quotes found in one search, the
-bytes counted while polars reads (its streaming engine), no empty cell made null.
+Reading as text at 1.3 times polars alone is not reached: it takes 2.4 times as much of the processor. On two
+cores polars keeps both busy, so what else is done adds up, however it is overlapped. In parts of polars' own
+0.24 s of the processor for 93 MB: the hash 0.23 (1.7 GB/s, SHA-256 in hardware), where lines end 0.18, where
+quotes stand 0.25, the rows' bytes counted 0.15, blank and repeated rows and empty cells 0.15; the rest is memory
+that the system has to hand out. The hash alone leaves nearly nothing of the 0.3. Tried and no quicker beyond the
+noise: lines and quotes found in one search, the bytes counted while polars reads (its streaming engine), no empty
+cell made null.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ candidate; what is asked is compared word for word before anything is reused.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -201,6 +203,23 @@ def apply(
     return plan, rows.select("seq", "source_run_id", "source_task_no", "source_person_no")
 
 
+def keep_index(ledger: Ledger, run_id: str, tasks: pl.DataFrame, kind: Kind) -> None:
+    """Write down what a run that was just planned buys, so that not the first look has to read it all.
+
+    Derived: without it, or when it cannot be written, a look works it out from the ledger.
+
+    Args:
+        tasks: The run's tasks, with ``likeness``, as they were planned.
+    """
+    missing = tasks.filter(pl.col("likeness").is_null())
+    cache.kept(*_place(ledger, run_id, tasks.height), lambda: _laid_out(tasks, [missing], kind))
+
+
+def _place(ledger: Ledger, run_id: str, tasks: int) -> tuple[Path, str]:
+    """Return the derived file of what a run buys, and the stamp that it bears."""
+    return ledger.results_dir / f"{run_id}.likeness.parquet", f"{_LAYOUT}:{tasks}"
+
+
 def _planned(plan: Plan, kind: Kind) -> pl.DataFrame:
     """Return one row per accepted row of a plan: seq, task_no, person_no, likeness, request."""
     tasks = plan.tasks if "likeness" in plan.tasks.columns else with_likeness(plan.tasks, kind)
@@ -231,9 +250,8 @@ def _candidates(ledger: Ledger, kind: Kind, known: list[Buyer], planned: pl.Data
     """Return every earlier task that buys what a planned row asks for, proved, with how it stands."""
     frames = [pl.DataFrame(schema=_FOUND | {"place": pl.UInt32})]
     for place, buyer in enumerate(known):
-        path = ledger.results_dir / f"{buyer.public_id}.likeness.parquet"
         build = partial(_index, ledger, buyer, kind)
-        index = cache.kept(path, f"{_LAYOUT}:{buyer.task_count}", build).rename(
+        index = cache.kept(*_place(ledger, buyer.public_id, buyer.task_count), build).rename(
             {"task_no": "source_task_no", "person_no": "source_person_no"}
         )
         same = planned.drop_nulls("likeness").lazy().join(index, on="likeness").collect()
@@ -250,16 +268,17 @@ def _index(ledger: Ledger, buyer: Buyer, kind: Kind) -> pl.DataFrame:
     Of runs older than the ledger's column, and of groups of people, it is worked out from what was sent.
     """
     tasks = likenesses(ledger, buyer)
+    missing = tasks.filter(pl.col("likeness").is_null())["task_no"]
+    return _laid_out(tasks, requests_of(ledger, buyer, missing), kind)
+
+
+def _laid_out(tasks: pl.DataFrame, missing: Iterable[pl.DataFrame], kind: Kind) -> pl.DataFrame:
+    """Return likeness, task_no and person_no; ``missing`` has task_no and request of tasks without one."""
     one = 1 if kind is Kind.LOOKUP_PEOPLE else 0
     stored = tasks.drop_nulls("likeness").select(
         "likeness", "task_no", pl.lit(one, pl.UInt32).alias("person_no")
     )
-    missing = tasks.filter(pl.col("likeness").is_null())["task_no"]
-    told = [
-        _of_requests(part["task_no"], part["request"], kind)
-        for part in requests_of(ledger, buyer, missing)
-        if part.height
-    ]
+    told = [_of_requests(part["task_no"], part["request"], kind) for part in missing if part.height]
     return pl.concat([stored, *told])
 
 

@@ -31,8 +31,8 @@ from openmart_lib.intake.overrides import NO_OVERRIDES, Overrides
 from openmart_lib.intake.tasks import Intake, Plan, RunOptions, content_key, plan_tasks, rejects_frame
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.hit_rates import hit_rates
-from openmart_lib.ledger.runs import NewRun, plan_run
-from openmart_lib.reuse import Choice, Found, apply, look
+from openmart_lib.ledger.runs import NewRun, find_confirmed, plan_run
+from openmart_lib.reuse import Choice, Found, apply, keep_index, look
 from openmart_lib.settings import Settings
 
 MAX_NAME: Final = 100  # characters of a run's name
@@ -239,7 +239,11 @@ def confirm(
         reused=reused,
         never_checked=lists.changes,
     )
-    return plan_run(ledger, new, progress=progress)
+    is_new = find_confirmed(ledger, confirm_token) is None  # else another visit planned it, maybe otherwise
+    run_id = plan_run(ledger, new, progress=progress)
+    if is_new:
+        keep_index(ledger, run_id, new.tasks, prepared.kind)
+    return run_id
 
 
 def check_sendable(prepared: Prepared) -> None:
@@ -281,7 +285,7 @@ def check_agreed(prepared: Prepared, settings: Settings, max_credits: float | No
         raise InputError(
             f"This list may cost {most:,.0f} credits, more than {settings.confirm_above:,.0f} "
             "(OPENMART_CONFIRM_ABOVE), and no limit was given. Nothing was sent. "
-            f"Say --max-credits {most:.0f} (max_credits in a notebook), or less, if that is what it may cost."
+            f"Say --max-credits {most:.0f}, or less, if that is what it may cost (in a notebook: max_credits)."
         )
 
 

@@ -10,8 +10,9 @@ import pytest
 from reuse_kit import ANA, OWNERS, answer, claim, looked, second_run, send
 from sqlalchemy import update
 
-from openmart_lib import reuse
+from openmart_lib import reuse, submission
 from openmart_lib.api.wire import Kind
+from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.intake.likeness import with_likeness
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.ledger import Ledger, Outcome, queries
@@ -21,6 +22,7 @@ from openmart_lib.ledger.runs import cancel_run
 from openmart_lib.ledger.schema import task
 from openmart_lib.ledger.submissions import lose, refuse
 from openmart_lib.reuse import Choice
+from openmart_lib.settings import Settings
 
 DAY = 86_400.0
 NOW = 1_760_000_000.0
@@ -219,6 +221,41 @@ def test_the_likeness_that_a_run_keeps_and_one_worked_out_of_what_it_sent_find_t
     _, worked_out = looked(ledger, companies("beta.com"))
 
     assert kept.rows.equals(worked_out.rows) and kept.waiting == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.FIND_PEOPLE, Kind.LOOKUP_PEOPLE])
+def test_what_is_written_down_at_planning_is_what_a_look_would_work_out(ledger: Ledger, kind: Kind) -> None:
+    """The first look reads it; deleted, the next one makes the very same again."""
+    frame = people(("acme.com", "Ana", "Silva"), ("acme.com", "Bo", "Lee"), ("beta.com", "Cy", "Day"))
+    upload = upload_from_frame(frame)
+    mapping, options = (PEOPLE, PHONES) if kind is Kind.LOOKUP_PEOPLE else ({"domain": ["website"]}, OWNERS)
+    settings = Settings(data_dir=ledger.folder.parent)
+    prepared = submission.prepare(upload, mapping, kind, options, settings=settings)
+
+    run_id = submission.confirm(ledger, settings, prepared, name="new", confirm_token="new")
+
+    (path,) = ledger.results_dir.glob(f"{run_id}.likeness.parquet")
+    kept, written_at = pl.read_parquet(path), path.stat().st_mtime_ns
+    _, found = looked(ledger, frame, kind=kind, mapping=mapping, options=options)
+    assert found.waiting == (3 if kind is Kind.LOOKUP_PEOPLE else 2)
+    assert path.stat().st_mtime_ns == written_at, "it was read, not made anew"
+    path.unlink()
+    looked(ledger, frame, kind=kind, mapping=mapping, options=options)
+    assert pl.read_parquet(path).equals(kept)
+
+
+def test_a_second_visit_to_the_same_confirm_leaves_what_is_written_down(ledger: Ledger) -> None:
+    settings = Settings(data_dir=ledger.folder.parent)
+    for sites in (["acme.com"], ["beta.com"]):  # the same token: the first one's run
+        upload = upload_from_frame(companies(*sites))
+        prepared = submission.prepare(
+            upload, {"domain": ["website"]}, Kind.FIND_PEOPLE, OWNERS, settings=settings
+        )
+        submission.confirm(ledger, settings, prepared, name="new", confirm_token="one visit")
+        for path in ledger.results_dir.glob("*.parquet") if sites == ["acme.com"] else ():
+            path.unlink()
+
+    assert looked(ledger, companies("acme.com"))[1].waiting == 1
 
 
 def test_of_a_group_of_people_each_is_a_purchase_of_his_own(ledger: Ledger) -> None:

@@ -127,7 +127,15 @@ def _so_far(cash: Money) -> list[Figure]:
         Figure(
             "Cost so far",
             f"about {words.count(cash.spent)}",
-            f"still out: at most {words.count(cash.out)}" if cash.out else "nothing is still out",
-            "What was found times its price: an estimate. What is out counts as if all of it were found.",
+            _out(cash),
+            "What was found times its price: an estimate. What is out counts as if all of it were "
+            "found, also what is in doubt (unknown, given up or missing): it may have been charged.",
         )
     ]
+
+
+def _out(cash: Money) -> str:
+    if not cash.out:
+        return "nothing is still out"
+    doubt = f", {words.count(cash.in_doubt)} of it in doubt" if cash.in_doubt else ""
+    return f"still out: at most {words.count(cash.out)}{doubt}"

@@ -12,9 +12,10 @@ from openmart_lib.ledger import limits
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import account, batch, run
-from openmart_lib.ledger.states import BatchState
+from openmart_lib.ledger.states import MAYBE_CREATED, BatchState
 from openmart_lib.ledger.tariff import CENT
 
+_NOBODY_WAITS: Final = frozenset(MAYBE_CREATED) - {BatchState.SENDING, BatchState.ACCEPTED}
 _NAMES: Final = ("public_id", "worst_credits", "spend_at_most", "credits_out", "credits_spent", "estimate")
 
 
@@ -26,6 +27,8 @@ class Money:
         expected, at_most: As shown at Confirm; ``expected`` is None for runs of before it was kept.
         limit: What it may cost at most; None: no limit.
         out: The worst case of what may be at Openmart without an answer.
+        in_doubt: The part of ``out`` that nobody waits for any more: unknown, given up, sent again, missing.
+            It may have been charged, so it counts against the limit.
         spent: What came back.
         waiting: The worst case of what is not sent.
         next_batch: The worst case of the batch that is sent next; None: nothing may be sent now.
@@ -45,6 +48,7 @@ class Money:
     reserve: float
     pilot_waits: bool
     counted: bool
+    in_doubt: float = 0.0
 
     @property
     def room(self) -> float | None:
@@ -63,6 +67,7 @@ class Money:
             "at_most": self.at_most,
             "limit": self.limit,
             "out": self.out if self.counted else None,
+            "in_doubt": self.in_doubt if self.counted else None,
             "spent": self.spent if self.counted else None,
             "reserve": self.reserve or None,
         }
@@ -89,11 +94,15 @@ def moneys(ledger: Ledger) -> dict[str, Money]:
 def _query() -> Select[Any]:
     planned = (batch.c.run_id == run.c.id) & (batch.c.state == BatchState.PLANNED)
     rest = select(func.coalesce(func.sum(batch.c.worst_credits), 0.0)).where(planned).correlate(run)
+    nobody_waits = (batch.c.run_id == run.c.id) & batch.c.state.in_(_NOBODY_WAITS)
+    lost = select(func.coalesce(func.sum(batch.c.worst_credits), 0.0)).correlate(run)
+    lost = lost.where(nobody_waits, batch.c.nothing_created.is_(False))
     undecided = run.c.pilot_batches.is_not(None) & run.c.pilot_decided_at.is_(None)
     return select(
         *(run.c[name] for name in _NAMES),
         limits.next_worst().label("next_batch"),
         rest.scalar_subquery().label("waiting"),
+        lost.scalar_subquery().label("in_doubt"),
         func.coalesce(undecided & run.c.cancelled_at.is_(None), False).label("pilot_waits"),
         account.c.reserve,
     ).join(account, account.c.id == run.c.account_id)
@@ -117,4 +126,5 @@ def _money(row: Any) -> Money:
         reserve=row.reserve,
         pilot_waits=bool(row.pilot_waits),
         counted=bool(estimate),
+        in_doubt=row.in_doubt if row.in_doubt > CENT else 0.0,
     )

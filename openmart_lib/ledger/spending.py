@@ -3,7 +3,15 @@
 ``run.credits_out`` is the worst case of everything that may have been created and has no last word, and
 ``run.credits_spent`` the estimate of what came back; both change in the transaction that changes what they
 count, so the claim of a batch knows them exactly, however many submissions are in flight. A batch's own
-``worst_credits`` is that of its tasks without a last word. All are counted by the prices of the run's own
+``worst_credits`` is that of its tasks without a last word.
+
+What is out stays out until its answer is here. What nobody waits for any more (unknown, given up, sent again,
+missing) may have been charged, so it counts against the limit for ever: a limit that forgot it could be
+overspent. It is told apart (``money.Money.in_doubt``), and a run whose limit it fills is paused, not left
+waiting: a person raises the limit or stops. What never left (planned, cancelled, withdrawn), was turned away,
+or of which Openmart created nothing counts nothing, also when it was given up.
+
+All are counted by the prices of the run's own
 estimate; a run without one (from before there were limits, or made elsewhere) counts nothing.
 """
 

@@ -330,3 +330,59 @@ def test_an_interval_narrows_with_the_sample_and_holds_its_share():
     assert low == pytest.approx(0.4841, abs=1e-3) and high == pytest.approx(0.8279, abs=1e-3)
     assert narrow < wide / 5
     assert interval(0, 10)[0] == 0.0 and interval(10, 10)[1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("end", "out", "in_doubt"),
+    [
+        ("unknown", 2, 2),
+        ("given up", 2, 2),
+        ("given up, nothing created", 0, 0),
+        ("missing", 1, 1),
+        ("at Openmart", 2, 0),
+        ("turned away, then cancelled", 0, 0),
+        ("refused", 0, 0),
+    ],
+)
+def test_what_may_have_been_charged_counts_and_is_told_apart(
+    ledger: Ledger, end: str, out: int, in_doubt: int
+) -> None:
+    """A limit that forgot what is in doubt could be overspent; what never left counts nothing."""
+    run_id = plan(ledger, 4, per_batch=2, estimate=estimate_of(Kind.FIND_PEOPLE), spend_at_most=48.0)
+    pk = sending(ledger)
+    match end:
+        case "unknown" | "given up" | "given up, nothing created":
+            submissions.lose(ledger, pk, seen="timeout")
+            if end.endswith("created"):
+                submissions.note_late_no(ledger, pk, status=400, detail="no")
+            if end.startswith("given"):
+                decisions.drop_batch(ledger, pk)
+        case "missing" | "at Openmart":
+            submissions.accept(ledger, pk, "B-1", None, poll_after=1.0)
+            if end == "missing":
+                answers.store_answers(ledger, pk, [answer(run_id, 1, [])])
+                decisions.close_batch(ledger, pk)
+        case "turned away, then cancelled":
+            submissions.release_rate_limited(ledger, pk, 1.0, "slow down")
+            cancel_run(ledger, run_id)
+        case "refused":
+            submissions.refuse(ledger, pk, status=400, detail="no")
+
+    cash = money(ledger, run_id)
+
+    assert (cash.out, cash.in_doubt) == (out * 12.0, in_doubt * 12.0)
+    assert_adds_up(ledger)
+
+
+def test_a_limit_that_is_filled_with_doubt_pauses_the_run_and_does_not_keep_it_waiting(
+    ledger: Ledger,
+) -> None:
+    run_id = plan(ledger, 4, per_batch=2, estimate=estimate_of(Kind.FIND_PEOPLE), spend_at_most=24.0)
+    decisions.drop_batch(ledger, unknown(ledger))
+
+    assert claim(ledger) is None
+    pause_what_waits(ledger, account_id(ledger))
+
+    assert Pause.of(queries.run_info(ledger, run_id).pause_reason) is Pause.LIMIT
+    set_limit(ledger, run_id, 48.0)
+    assert claim(ledger) is not None

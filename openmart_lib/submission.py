@@ -285,7 +285,8 @@ def check_agreed(prepared: Prepared, settings: Settings, max_credits: float | No
         raise InputError(
             f"This list may cost {most:,.0f} credits, more than {settings.confirm_above:,.0f} "
             "(OPENMART_CONFIRM_ABOVE), and no limit was given. Nothing was sent. "
-            f"Say --max-credits {most:.0f}, or less, if that is what it may cost (in a notebook: max_credits)."
+            f"Say --max-credits {most:.0f}, or less, if that is what it may cost "
+            "(in a notebook: max_credits)."
         )
 
 

@@ -26,6 +26,7 @@ from openmart_lib.dashboard.results_prepared import (
 )
 from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import queries
+from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.suppressing import NeverList, never_lists
 from openmart_lib.results import crm, join, since
@@ -80,7 +81,7 @@ def show(runs: Runs, *, lines: Mapping[Shape, int], chosen: list[str], rows: pl.
 
 def quick(run: RunInfo) -> None:
     """Offer a finished run's default file: one line per uploaded row, as XLSX for Excel."""
-    if run.row_count <= AT_ONCE:
+    if run.row_count <= AT_ONCE and erased_at(resources.ledger(), run.run_id) is None:
         told = _LEFT_OUT if never_lists(resources.ledger()) else ""
         _button(
             "Download for Excel", Wanted(Runs((run,)), "rows", "xlsx", None, "", run.row_count), told, "quick"

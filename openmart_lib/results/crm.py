@@ -175,8 +175,8 @@ def split(frame: pl.DataFrame, run: RunInfo, preset: Preset) -> Split:
     Args:
         frame: ``join.results`` in the shape ``long``, or a part of its lines.
     """
-    repeats = frame.filter(~_counts(frame))
-    own = frame.filter(_counts(frame))
+    repeats = frame.filter(~_counts())
+    own = frame.filter(_counts())
     lines = own.select(_values(own, run))
     reason = pl.coalesce(
         pl.when(pl.col("record_no").is_null()).then(pl.col("outcome_reason")),
@@ -205,7 +205,7 @@ def split(frame: pl.DataFrame, run: RunInfo, preset: Preset) -> Split:
     )
 
 
-def _counts(frame: pl.DataFrame) -> pl.Expr:
+def _counts() -> pl.Expr:
     """Return which lines stand for themselves: all but those of rows that repeat another row among them.
 
     Of rows that repeat one that was filtered out the first stands for it: its people were asked for.

@@ -78,6 +78,15 @@ def test_every_page_still_opens_after_a_run_was_erased(finished_desk: Desk, run_
     assert not page.exception and not page.error
 
 
+def test_monitor_offers_no_file_of_an_erased_run(finished_desk: Desk, run_id: str) -> None:
+    before = finished_desk.open("monitor", run=run_id)
+    assert [one.label for one in before.download_button] == ["Download for Excel"]
+
+    erase_run(finished_desk.ledger, run_id)
+
+    assert not finished_desk.open("monitor", run=run_id).download_button
+
+
 def test_the_library_still_joins_an_erased_run_row_by_row(finished_desk: Desk, run_id: str) -> None:
     erase_run(finished_desk.ledger, run_id)
 

@@ -10,116 +10,114 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import requests
 from engine_oracle import assert_truth
-from engine_rig import PATIENT, Rig
+from engine_processes import (
+    PATIENCE,
+    ROOT,
+    SPEED,
+    Parent,
+    Program,
+    Programs,
+    environment,
+    parent_process,
+    pid_of_worker,
+    wait_for,
+)
+from engine_rig import Rig
 
 from openmart_lib.engine import Supervisor, Worker, worker_status
 from openmart_lib.engine.worker import NOT_RESPONDING
 from openmart_lib.ledger.journal import FILE_NAME, read_journal
 from openmart_lib.sandbox import Sandbox, sandbox_url
 
-ROOT = Path(__file__).parents[2]
-SPEED = 500.0
 SLOW_SIGNALS = [pytest.param(name, marks=pytest.mark.slow) for name in ("SIGINT", "SIGHUP")]
 
 
-class Workers:
-    """Worker processes on a rig's data folder; what is left of them is killed at the end."""
+class Child:
+    """A worker whose parent, here the test, holds the pipe that keeps it alive."""
 
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self._all: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *, with_parent: bool = False) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "openmart_lib.engine", *(["--with-parent"] if with_parent else [])]
-        with self.said.open("ab") as said:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stderr=said, env=environment(self._rig), cwd=ROOT
+    def __init__(self, programs: Programs) -> None:
+        with programs.said.open("ab") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "openmart_lib.engine", "--with-parent"],
+                stdin=subprocess.PIPE,
+                stderr=said,
+                env=environment(programs.rig),
+                cwd=ROOT,
             )
-        self._all.append(process)
-        return process
 
-    @property
-    def said(self) -> Path:
-        """What the workers wrote on the console."""
-        return self._rig.settings.data_dir / "said"
+    def send_signal(self, number: int) -> None:
+        """End it as a parent does: a Ctrl-C reaches both, and the child leaves it to the parent."""
+        self.process.send_signal(number)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def wait(self) -> int:
+        return self.process.wait(PATIENCE)
 
     def end(self) -> None:
-        for process in self._all:
-            process.kill()
-            process.wait()
-            assert process.stdin is not None
-            process.stdin.close()
+        self.process.kill()
+        self.process.wait()
 
 
-def environment(rig: Rig) -> dict[str, str]:
-    return os.environ | rig.settings.to_environ() | {"OPENMART_SANDBOX_SPEED": f"{SPEED:g}"}
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Parent]:
+    with parent_process() as process:
+        yield process
 
 
 @pytest.fixture
 def live(rig: Rig) -> Rig:
-    """A rig without a dispatcher of its own, whose sandbox lives 500 times as fast and takes 0.4 s a POST."""
+    """A rig without a dispatcher of its own, whose sandbox lives 500 times as fast."""
     rig.dispatcher.stop(grace=1.0)
     rig.sandbox.stop()
-    rig.sandbox = Sandbox(rig.settings.sandbox_dir, speed=SPEED, submit_seconds=0.4)
+    rig.sandbox = Sandbox(rig.settings.sandbox_dir, speed=SPEED, submit_seconds=0.05)
     rig.sandbox.start()
     return rig
 
 
 @pytest.fixture
-def workers(live: Rig) -> Iterator[Workers]:
-    started = Workers(live)
+def programs(live: Rig, parent: Parent) -> Iterator[Programs]:
+    started = Programs(live, parent)
     yield started
     started.end()
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = PATIENT) -> None:
-    """Wait until a condition holds."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < timeout, "it did not happen"
-        time.sleep(0.01)
-
-
-def pid_of_worker(rig: Rig) -> int | None:
-    return worker_status(rig.settings).pid
-
-
 def test_a_worker_killed_during_a_post_is_followed_by_one_that_does_not_repeat_it(
-    live: Rig, workers: Workers
+    live: Rig, programs: Programs
 ) -> None:
+    live.sandbox.faults.add("slow", on="submit", seconds=2.0, times=4)  # time to be killed in
     run_id = live.plan(4, per_batch=1)
-    first = workers.start()
+    first = programs.start()
     wait_for(lambda: live.posts() == 4)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert live.states(run_id) == ["sending"] * 4
     wait_for(lambda: len(live.sandbox.journal()) == 4)
 
-    second = workers.start()
+    second = programs.start()
     wait_for(lambda: live.states(run_id) == ["unknown"] * 4)
     later = live.plan(2, per_batch=1)
     wait_for(lambda: live.states(later) == ["collected"] * 2)
 
     assert live.posts() == 4 + 2
-    assert second.poll() is None
+    assert not second.ended
     assert_truth(live.sandbox, live.ledger)
 
 
 def test_a_second_worker_stands_by_and_takes_over_at_once_when_the_first_dies(
-    live: Rig, workers: Workers
+    live: Rig, programs: Programs
 ) -> None:
-    first = workers.start()
+    first = programs.start()
     wait_for(lambda: pid_of_worker(live) == first.pid)
-    second = workers.start()
+    second = programs.start()
     run_id = live.plan(2, per_batch=1)
     wait_for(lambda: live.states(run_id) == ["collected"] * 2)
-    assert live.posts() == 2 and pid_of_worker(live) == first.pid and second.poll() is None
+    assert live.posts() == 2 and pid_of_worker(live) == first.pid and not second.ended
 
     first.send_signal(signal.SIGKILL)
     wait_for(lambda: pid_of_worker(live) == second.pid)
@@ -132,24 +130,23 @@ def test_a_second_worker_stands_by_and_takes_over_at_once_when_the_first_dies(
 
 @pytest.mark.parametrize("how", ["the parent's pipe closes", "SIGTERM", *SLOW_SIGNALS])
 def test_a_worker_that_is_told_to_end_lets_its_posts_finish_and_writes_them_down(
-    live: Rig, workers: Workers, how: str
+    live: Rig, programs: Programs, request: pytest.FixtureRequest, how: str
 ) -> None:
+    live.sandbox.faults.add("slow", on="submit", seconds=2.0, times=3)  # time to be told in
     run_id = live.plan(3, per_batch=1)
-    worker = workers.start(with_parent=how.startswith("the parent"))
+    worker: Program | Child
+    if how.startswith("the parent"):
+        worker = Child(programs)
+        request.addfinalizer(worker.end)
+    else:
+        worker = programs.start()
     wait_for(lambda: live.posts() == 3)
 
-    if how.startswith("the parent"):
-        worker.send_signal(
-            signal.SIGINT
-        )  # a Ctrl-C reaches parent and child; the child leaves it to the parent
-        assert worker.stdin is not None
-        worker.stdin.close()
-    else:
-        worker.send_signal(getattr(signal, how))
+    worker.send_signal(signal.SIGINT if how.startswith("the parent") else getattr(signal, how))
 
-    assert worker.wait(PATIENT) == 0
+    assert worker.wait() == 0
     assert live.states(run_id) == ["accepted"] * 3
-    assert "Waiting for 3 submission(s)" in workers.said.read_text()
+    assert "Waiting for 3 submission(s)" in programs.said.read_text()
     assert not worker_status(live.settings).alive
     live.start_worker()
     live.settle()
@@ -158,34 +155,34 @@ def test_a_worker_that_is_told_to_end_lets_its_posts_finish_and_writes_them_down
 
 
 def test_a_second_ctrl_c_ends_the_worker_at_once_and_its_posts_become_unknown(
-    live: Rig, workers: Workers
+    live: Rig, programs: Programs
 ) -> None:
     live.sandbox.faults.add("slow", on="submit", seconds=600.0)
     run_id = live.plan(1)
-    worker = workers.start()
+    worker = programs.start()
     wait_for(lambda: live.posts() == 1)
 
     worker.send_signal(signal.SIGINT)
-    wait_for(lambda: "Waiting for 1 submission(s)" in workers.said.read_text())
+    wait_for(lambda: "Waiting for 1 submission(s)" in programs.said.read_text())
     worker.send_signal(signal.SIGINT)
 
-    assert worker.wait(PATIENT) == 1
+    assert worker.wait() == 1
     live.start_worker()
     assert live.states(run_id) == ["unknown"]
 
 
 def test_a_stopped_worker_keeps_its_lock_and_is_shown_as_not_responding_until_it_wakes(
-    live: Rig, workers: Workers
+    live: Rig, programs: Programs
 ) -> None:
+    live.sandbox.faults.add("slow", on="submit", seconds=2.0)  # time to be stopped in
     run_id = live.plan(1)
-    stopped = workers.start()
+    stopped = programs.start()
     wait_for(lambda: live.posts_read() == 1)
     stopped.send_signal(signal.SIGSTOP)
-    standing_by = workers.start()
+    standing_by = programs.start()
     beat = live.ledger.folder / "worker.beat"
     told = json.loads(beat.read_text())
     wait_for(lambda: len(live.sandbox.journal()) == 1)
-    time.sleep(0.2)
 
     beat.write_text(json.dumps(told | {"monotonic": time.monotonic() - NOT_RESPONDING - 1}))
     status = worker_status(live.settings)
@@ -195,13 +192,13 @@ def test_a_stopped_worker_keeps_its_lock_and_is_shown_as_not_responding_until_it
     stopped.send_signal(signal.SIGCONT)
     wait_for(lambda: live.states(run_id) == ["collected"])
     wait_for(lambda: worker_status(live.settings).responding)
-    assert standing_by.poll() is None and live.posts() == 1
+    assert not standing_by.ended and live.posts() == 1
     assert_truth(live.sandbox, live.ledger)
 
 
 @pytest.mark.parametrize(("kills", "batches"), [(2, 8), pytest.param(8, 80, marks=pytest.mark.slow)])
 def test_a_worker_killed_again_and_again_loses_nothing_and_pays_nothing_twice(
-    live: Rig, workers: Workers, kills: int, batches: int
+    live: Rig, programs: Programs, kills: int, batches: int
 ) -> None:
     run_id = live.plan(2 * batches, per_batch=2)
     journal = live.ledger.folder / FILE_NAME
@@ -210,12 +207,11 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_pays_nothing_twice(
         return sum(1 for _ in read_journal(journal))
 
     for _ in range(kills):
-        worker, before = workers.start(), lines()
+        worker, before = programs.start(), lines()
         with contextlib.suppress(AssertionError):  # held for a while after the last kill: it dies idle
             wait_for(lambda before=before: lines() >= before + 5, timeout=2.0)
         worker.kill()
-        worker.wait()
-    workers.start()
+    programs.start()
     wait_for(lambda: not set(live.states(run_id)) & {"planned", "sending", "accepted"})
 
     assert live.posts() <= batches
@@ -238,11 +234,11 @@ def test_the_supervisor_restarts_a_killed_worker_and_stop_ends_everything(rig: R
         later = rig.plan(1)
         wait_for(lambda: rig.states(later) == ["collected"])
         url = sandbox_url(rig.settings.sandbox_dir)
-        assert url is not None and requests.get(f"{url}/_sandbox/health", timeout=PATIENT).ok
+        assert url is not None and requests.get(f"{url}/_sandbox/health", timeout=PATIENCE).ok
 
     assert not worker_status(rig.settings).alive
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{url}/_sandbox/health", timeout=PATIENT)
+        requests.get(f"{url}/_sandbox/health", timeout=PATIENCE)
     assert_truth(rig.sandbox, rig.ledger)
 
 
@@ -276,7 +272,7 @@ def test_the_same_worker_in_a_thread_works_and_stops(rig: Rig) -> None:
 
     wait_for(lambda: rig.states(run_id) != ["planned"] and worker_status(rig.settings).responding)
     worker.stop()
-    thread.join(PATIENT)
+    thread.join(PATIENCE)
 
     assert not thread.is_alive() and rig.states(run_id) == ["accepted"]
     assert not worker_status(rig.settings).alive

@@ -134,12 +134,13 @@ def test_of_two_servers_a_command_line_run_and_an_extra_worker_one_works_and_the
         stderr=subprocess.DEVNULL,
     )
     try:
-        gaps = [_kill_the_worker(live) for _ in range(3)]
+        for _ in range(3):
+            _kill_the_worker(live)
         second.process.kill()
         wait_for(lambda: is_over(live, run_id))
 
         assert command.wait(PATIENCE) in (0, 3), "done, or done with rows in doubt"
-        assert first.answers and max(gaps) < 20.0  # a fifth of a second where nothing else runs
+        assert first.answers
     finally:
         command.kill()
         command.wait()
@@ -149,15 +150,13 @@ def test_of_two_servers_a_command_line_run_and_an_extra_worker_one_works_and_the
     assert_all_collected(live.sandbox, live.ledger)
 
 
-def _kill_the_worker(live: Rig) -> float:
-    """Kill whoever works while it sends; return the seconds until somebody else works."""
+def _kill_the_worker(live: Rig) -> None:
+    """Kill whoever works while it sends; return when somebody else works."""
     wait_for(lambda: "sending" in live.states(queries.newest_run_id(live.ledger)))
     pid = pid_of_worker(live)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    began = time.monotonic()
     wait_for(lambda: worker_status(live.settings).responding and pid_of_worker(live) not in (None, pid))
-    return time.monotonic() - began
 
 
 def test_a_worker_whose_lock_file_was_removed_ends_and_no_other_works_before_its_posts_are_back(

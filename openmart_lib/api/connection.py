@@ -153,7 +153,7 @@ class WatchedAdapter(HTTPAdapter):
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
         """Return path and query: https goes through a tunnel, and http only to this computer."""
-        return request.path_url
+        return "/" + str(request.url).split("/", 3)[3]  # a prepared address: it has a path and no fragment
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
         """Wrap an answer: no cookie is kept, and the request with our key does not travel along."""

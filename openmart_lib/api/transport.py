@@ -9,7 +9,6 @@ people's names in the body), keys replaced from ``.netrc``, proxies from the env
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import re
 import socket
@@ -202,7 +201,8 @@ class Transport:
         if body is not None:
             return self._prepare("POST", path + query, body)
         # Preparing costs as much as sending; only the address differs, and nobody changes the headers.
-        prepared = copy.copy(self._get)
+        prepared = requests.PreparedRequest()
+        vars(prepared).update(vars(self._get))
         prepared.url = f"{self._base_url}{path}{query}"
         return prepared
 

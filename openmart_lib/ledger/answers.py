@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Float, Integer, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts, Kind, TaskAnswer
 from openmart_lib.ledger import moves
@@ -67,6 +66,11 @@ _READY_AFTER: Final = (
     .order_by(batch.c.ready_at.desc())
     .limit(RECENT)
 )
+
+# Driver SQL: for every row it binds, SQLAlchemy costs more than SQLite takes to write it.
+_LIST: Final = """
+INSERT INTO remote_task (batch_pk, task_id, run_id, listed_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
 
 
 def due_batches(ledger: Ledger, account_id: int, *, limit: int) -> list[DueBatch]:
@@ -173,13 +177,10 @@ def store_listing(ledger: Ledger, pk: int, task_ids: Sequence[str]) -> None:
     now = ledger.now()
     with ledger.write() as connection:
         run_id = connection.execute(select(batch.c.run_id).where(batch.c.id == pk)).scalar_one()
-        values = [
-            {"batch_pk": pk, "task_id": task_id, "run_id": run_id, "listed_at": now}
-            for task_id in dict.fromkeys(task_ids)
-        ]
+        values = [(pk, task_id, run_id, now) for task_id in dict.fromkeys(task_ids)]
         # RETURNING cannot be used with several rows of parameters; the count before and after can.
         before = _listed(connection, pk)
-        connection.execute(insert(remote_task).on_conflict_do_nothing(), values)
+        connection.exec_driver_sql(_LIST, values)
         if _listed(connection, pk) > before:
             connection.execute(update(batch).where(batch.c.id == pk).values(changed_at=news(now)))
 

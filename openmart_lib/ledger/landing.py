@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from openmart_lib.api.wire import Kind, TaskAnswer, TaskStatus
-from openmart_lib.ledger.schema import batch, remote_task, row_task, task
+from openmart_lib.ledger.schema import batch, row_task
 from openmart_lib.ledger.settling import add_to_counters, settle
 from openmart_lib.ledger.spending import count_answers
 from openmart_lib.ledger.tariff import count_found
@@ -26,32 +25,24 @@ def news(now: Any) -> Any:
     return case((batch.c.ready_at.is_(None), batch.c.changed_at), else_=now)
 
 
-def _raw_statement() -> Any:
-    statement = insert(remote_task)
-    new = statement.excluded
-    changes: dict[str, Any] = {name: new[name] for name in ("task_no", "status", "payload", "fetched_at")}
-    changes["tracking_id"] = func.coalesce(remote_task.c.tracking_id, new.tracking_id)  # the first counts
-    return statement.on_conflict_do_update(
-        index_elements=["batch_pk", "task_id"], set_=changes, where=remote_task.c.fetched_at.is_(None)
-    )
-
-
-# Built once: putting a statement together costs as much as running it, and these run for every answer.
-_STORE_RAW: Final = _raw_statement()
-_FINISH_TASK: Final = (
-    update(task)
-    .where(task.c.run_id == bindparam("b_run"), task.c.task_no == bindparam("b_no"))
-    .values(task_id=bindparam("b_id"), status=bindparam("b_status"), final_at=bindparam("b_now"))
-)
-_JUDGE_LINK: Final = (
-    update(row_task)
-    .where(
-        row_task.c.run_id == bindparam("b_run"),
-        row_task.c.task_no == bindparam("b_no"),
-        row_task.c.person_no == bindparam("b_person"),
-    )
-    .values(outcome=bindparam("b_outcome"), reason=bindparam("b_reason"), flags=bindparam("b_flags"))
-)
+# Driver SQL: for every row it binds, SQLAlchemy costs more than SQLite takes to write it.
+_STORE_RAW: Final = """
+INSERT INTO remote_task
+       (batch_pk, task_id, run_id, task_no, tracking_id, status, payload, listed_at, fetched_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (batch_pk, task_id) DO UPDATE
+   SET task_no = excluded.task_no, status = excluded.status, payload = excluded.payload,
+       fetched_at = excluded.fetched_at,
+       tracking_id = COALESCE(remote_task.tracking_id, excluded.tracking_id)  -- the first counts
+ WHERE remote_task.fetched_at IS NULL
+"""
+_FINISH_TASK: Final = """
+UPDATE task SET task_id = ?, status = ?, final_at = ? WHERE run_id = ? AND task_no = ?
+"""
+_JUDGE_LINK: Final = """
+UPDATE row_task SET outcome = ?, reason = ?, flags = ? WHERE run_id = ? AND task_no = ? AND person_no = ?
+"""
+# Built once: putting a statement together costs as much as running it, and these run for every batch.
 _TIES: Final = select(row_task.c.task_no, row_task.c.seq).where(
     row_task.c.run_id == bindparam("b_run"), row_task.c.task_no.in_(bindparam("b_numbers", expanding=True))
 )
@@ -80,23 +71,14 @@ def store_raw(
 
     ``numbers`` are task numbers by the answer's task id, ``known`` those that the run has.
     """
-    values = [
-        {
-            "batch_pk": pk,
-            "task_id": answer["task_id"],
-            "run_id": run_id,
-            "task_no": numbers[answer["task_id"]] if numbers[answer["task_id"]] in known else None,
-            "tracking_id": answer["tracking_id"],
-            "status": answer["status"],
-            "payload": answer["raw"],
-            "listed_at": now,
-            "fetched_at": now,
-        }
-        for answer in answers
-    ]
-    if not values:
-        return
-    connection.execute(_STORE_RAW, values)
+    values = []
+    for answer in answers:
+        number = numbers[answer["task_id"]]
+        own = number if number in known else None
+        told = answer["task_id"], run_id, own, answer["tracking_id"], answer["status"], answer["raw"]
+        values.append((pk, *told, now, now))
+    if values:
+        connection.exec_driver_sql(_STORE_RAW, values)
 
 
 def store_verdicts(
@@ -110,33 +92,18 @@ def store_verdicts(
         return 0
     kind = Kind(owner.kind)
     found: Counter[str] = Counter()
-    tasks: list[dict[str, Any]] = []
-    links: list[dict[str, Any]] = []
+    tasks: list[tuple[Any, ...]] = []
+    links: list[tuple[Any, ...]] = []
     for row, answer in fresh:
-        tasks.append(
-            {
-                "b_run": owner.run_id,
-                "b_no": row.task_no,
-                "b_id": answer["task_id"],
-                "b_status": answer["status"],
-                "b_now": now,
-            }
-        )
-        links.extend(
-            {
-                "b_run": owner.run_id,
-                "b_no": row.task_no,
-                "b_person": verdict.person_no,
-                "b_outcome": verdict.outcome,
-                "b_reason": verdict.reason,
-                "b_flags": int(verdict.flags),
-            }
-            for verdict in judge(kind, msgspec.json.decode(row.request), answer["status"], answer["data"])
-        )
-        if answer["status"] == TaskStatus.COMPLETED:
+        status = answer["status"]
+        tasks.append((answer["task_id"], status, now, owner.run_id, row.task_no))
+        for verdict in judge(kind, msgspec.json.decode(row.request), status, answer["data"]):
+            meant = str(verdict.outcome), verdict.reason, int(verdict.flags)
+            links.append((*meant, owner.run_id, row.task_no, verdict.person_no))
+        if status == TaskStatus.COMPLETED:
             found.update(count_found(kind, answer["data"]))
-    connection.execute(_FINISH_TASK, tasks)
-    connection.execute(_JUDGE_LINK, links)
+    connection.exec_driver_sql(_FINISH_TASK, tasks)
+    connection.exec_driver_sql(_JUDGE_LINK, links)
     ties = connection.execute(
         _TIES, {"b_run": owner.run_id, "b_numbers": [row.task_no for row, _ in fresh]}
     ).all()

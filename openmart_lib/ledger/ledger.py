@@ -34,6 +34,8 @@ _COUNT_CHANGE: Final = (
     "ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
 )
 
+_APPEND: Final = insert(schema.event)
+
 
 class Ledger:
     """An open ledger. Safe to share between threads; each transaction has its own connection."""
@@ -186,14 +188,6 @@ def append_event(
     **detail: Any,
 ) -> None:
     """Append one line to the event log, in the transaction of the change it tells about."""
-    connection.execute(
-        insert(schema.event).values(
-            at=at,
-            kind=kind,
-            run_id=run,
-            batch_pk=batch,
-            account_id=account,
-            rows=rows,
-            detail=json.dumps(detail, ensure_ascii=False) if detail else None,
-        )
-    )
+    text = json.dumps(detail, ensure_ascii=False) if detail else None
+    values = {"at": at, "kind": kind, "run_id": run, "batch_pk": batch, "account_id": account}
+    connection.execute(_APPEND, values | {"rows": rows, "detail": text})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Integer, Text, bindparam, column, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
@@ -33,11 +33,10 @@ _COLUMNS: Final = uploaded_row.c
 _BEFORE: Final = select(_COLUMNS.seq, _COLUMNS.outcome, _COLUMNS.outcome_reason, _COLUMNS.flags).where(
     _COLUMNS.run_id == bindparam("b_run"), _COLUMNS.seq.in_(bindparam("b_seqs", expanding=True))
 )
-_SETTLE: Final = (
-    update(uploaded_row)
-    .where(_COLUMNS.run_id == bindparam("b_run"), _COLUMNS.seq == bindparam("b_seq"))
-    .values(outcome=bindparam("b_outcome"), outcome_reason=bindparam("b_reason"), flags=bindparam("b_flags"))
-)
+# Driver SQL: for every row it binds, SQLAlchemy costs more than SQLite takes to write it.
+_SETTLE: Final = """
+UPDATE uploaded_row SET outcome = ?, outcome_reason = ?, flags = ? WHERE run_id = ? AND seq = ?
+"""
 _INSERT: Final = insert(counter)
 _ADD: Final = _INSERT.on_conflict_do_update(
     index_elements=["run_id", "name"], set_={"n": counter.c.n + _INSERT.excluded.n}
@@ -95,15 +94,14 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
         return 0
     winners, flags = _best_of_links(connection, run_id, wanted)
     before = connection.execute(_BEFORE, {"b_run": run_id, "b_seqs": list(winners)})
-    changes: list[dict[str, Any]] = []
+    changes: list[tuple[str, str | None, int, int, int]] = []
     deltas: dict[str, int] = defaultdict(int)
     became_final = 0
     for seq, old_outcome, old_reason, old_flags in before:
         new, reason = winners[seq]
         if (new, reason, flags[seq]) == (old_outcome, old_reason, old_flags):
             continue
-        change = {"b_run": run_id, "b_seq": seq, "b_outcome": new, "b_reason": reason, "b_flags": flags[seq]}
-        changes.append(change)
+        changes.append((new, reason, flags[seq], run_id, seq))
         deltas[f"outcome:{old_outcome}"] -= 1
         deltas[f"outcome:{new}"] += 1
         if flags[seq] != old_flags:
@@ -111,10 +109,10 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
                 deltas[name] += bool(flags[seq] & flag) - bool(old_flags & flag)
         became_final += (new != Outcome.PENDING) - (old_outcome != Outcome.PENDING)
     if changes:
-        connection.execute(_SETTLE, changes)
+        connection.exec_driver_sql(_SETTLE, changes)
     add_to_counters(connection, run_id, deltas.items())
     if changes:
-        count_followers(connection, follow(connection, run_id, [change["b_seq"] for change in changes]))
+        count_followers(connection, follow(connection, run_id, [seq for *_, seq in changes]))
     return became_final
 
 

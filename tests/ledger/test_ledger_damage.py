@@ -89,6 +89,7 @@ def test_every_flip_in_the_page_of_the_batches_is_found_or_changes_nothing_that_
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     dice = random.Random(7)
     content = (sound / DATABASE_FILE).read_bytes()
+    used = [place for place in range((page - 1) * size, page * size) if content[place]]
     truth, found = money(sound / DATABASE_FILE), 0
     database = tmp_path / DATABASE_FILE
     used = [place for place in range((page - 1) * size, page * size) if content[place]]

@@ -17,7 +17,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.choices import full_mapping, parse_info, parse_kind, parse_several, read_list
 from openmart_lib.desk_run import Run
 from openmart_lib.engine import Supervisor
-from openmart_lib.errors import RunExistsError
+from openmart_lib.errors import InputError, RunExistsError
 from openmart_lib.intake.files import Upload, upload_from_frame
 from openmart_lib.intake.several import Several, settled
 from openmart_lib.intake.tasks import RunOptions
@@ -320,6 +320,12 @@ class Desk:
 def _upload(data: pl.DataFrame | Path | str, name: str | None) -> Upload:
     if isinstance(data, pl.DataFrame):
         return upload_from_frame(data, name or "notebook")
+    if not isinstance(data, str | Path):
+        raise InputError(
+            f"A {type(data).__name__} is no list that can be read here. Nothing was sent. Give a polars "
+            "DataFrame or the path of a file; pl.from_pandas(frame) makes one of a pandas DataFrame, and "
+            ".collect() one of a LazyFrame."
+        )
     return read_list(Path(data))
 
 

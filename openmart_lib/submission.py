@@ -7,6 +7,7 @@ the run into the ledger. Neither sends anything: that is the worker's work once 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -215,7 +216,7 @@ def confirm(
     limit = prepared.estimate.at_most if spend_at_most is None else spend_at_most
     check_spending(limit, pilot_rows)
     new = NewRun(
-        name=" ".join(name.split())[:MAX_NAME].strip() or suggest_name(prepared.upload)[:MAX_NAME],
+        name=_one_line(name) or _one_line(suggest_name(prepared.upload)),
         kind=prepared.kind,
         mapping=prepared.mapping,
         options=prepared.options.to_dict(),
@@ -288,6 +289,12 @@ def check_agreed(prepared: Prepared, settings: Settings, max_credits: float | No
             f"Say --max-credits {most:.0f}, or less, if that is what it may cost "
             "(in a notebook: max_credits)."
         )
+
+
+def _one_line(name: str) -> str:
+    """Return a name without line breaks and control characters, of bounded length."""
+    plain = "".join(char for char in " ".join(name.split()) if unicodedata.category(char) != "Cc")
+    return plain[:MAX_NAME].strip()
 
 
 def suggest_name(upload: Upload) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -177,6 +178,12 @@ def test_waiting_ends_at_the_limit_and_the_run_goes_on(idle: Desk) -> None:
     run = idle.submit(companies("stuck.example"), title="Owner")
 
     assert run.wait(0.1, progress=False).status()["standing"] == "moving"
+
+
+@pytest.mark.parametrize("data", [companies("acme.com").lazy(), companies("acme.com").to_dicts(), None])
+def test_what_is_no_frame_and_no_file_is_named_with_the_way_to_make_one(idle: Desk, data: Any) -> None:
+    with pytest.raises(InputError, match=rf"A {type(data).__name__} is no list.*pl\.from_pandas"):
+        idle.submit(data, kind="find_people", title="Owner")
 
 
 def test_an_unknown_run_is_named(idle: Desk) -> None:

@@ -73,7 +73,7 @@ def test_a_name_is_one_line_of_bounded_length(tmp_path: Path) -> None:
         ready = prepared(settings, DOMAINS)
 
         run_id = submission.confirm(
-            ledger, settings, ready, name="Spring\n  list\t" + 5_000 * "x", confirm_token="one"
+            ledger, settings, ready, name="Spring\n  li\x00st\t" + 5_000 * "x", confirm_token="one"
         )
 
         assert run_info(ledger, run_id).name == "Spring list " + 88 * "x"

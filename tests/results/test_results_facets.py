@@ -62,6 +62,7 @@ def uploaded(**columns: list[str | None]) -> pl.DataFrame:
     text = pl.lit(None, dtype=pl.String)
     found = ("batch_id", "title_fit", "found_title", "found_email", "found_email_status", "found_phone")
     return frame.with_columns(
+        pl.lit("One").alias("run_name"),
         pl.lit("matched").alias("outcome"),
         pl.lit("matched").alias("result"),
         *(text.alias(name) for name in found),

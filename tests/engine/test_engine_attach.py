@@ -215,13 +215,11 @@ def test_a_look_ends_after_its_time_although_the_server_trickles(
     monkeypatch.setattr(looking, "LOOK_LIMIT", 0.2)
     batch_id = submit(rig, Kind.FIND_PEOPLE, companies(*(f"a-{n}" for n in range(60))))
     rig.sandbox.faults.add("slow", on="task", seconds=0.15, times=None)
-    started = time.monotonic()
 
     with pytest.raises(NotYetError, match="of the 60 tasks"):
         look_at(rig.settings, batch_id)
 
-    assert time.monotonic() - started < 60 * 0.15
-    assert rig.sandbox.requests("task") < 60
+    assert rig.sandbox.requests("task") < 60, "it did not wait for all of them"
 
 
 def test_a_key_that_is_not_accepted_is_said_as_such(rig: Rig) -> None:

@@ -2,7 +2,8 @@
 
 ``bundle`` says what a backup is. On a restore the journal in the data folder is newer than the backup, and
 it says which batches were sent since. Those become accepted or unknown, never planned, so that yesterday's
-backup pays nothing twice; every other unfinished run is paused until a person has looked.
+backup pays nothing twice; every other unfinished run is paused until a person has looked. No journal holds
+never-contact lists: who was listed since is not known any more, so that a person is told to list them again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from openmart_lib.ledger.bundle import DATABASE_FILE
 from openmart_lib.ledger.journal import FILE_NAME
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.opening import SET_ASIDE
-from openmart_lib.ledger.replay import replay
+from openmart_lib.ledger.replay import LISTS_AGAIN, replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Restored:
             f"Restored from {datetime.fromtimestamp(self.made_at, UTC):%Y-%m-%d %H:%M} UTC. "
             f"Batches sent since then: {self.accepted_batches} will be collected, "
             f"{self.unknown_batches} unknown (may have been charged). "
-            f"Unfinished runs, now paused: {self.paused_runs}. Look at them in Monitor, then resume."
+            f"Unfinished runs, now paused: {self.paused_runs}. Look at them in Monitor. "
+            f"Nobody knows here who was put on a never-contact list since: {LISTS_AGAIN}."
         )
         if self.strangers:
             ids = ", ".join(batch_id for _, batch_id in self.strangers)
@@ -84,7 +86,8 @@ def restore(folder: Path, path: Path, *, environment: str) -> Restored:
 
 
 def _reconcile(ledger: Ledger, made_at: float, set_aside: Path | None) -> Restored:
-    reason = f"restored from {datetime.fromtimestamp(made_at, UTC):%Y-%m-%d %H:%M} UTC"
+    moment = f"{datetime.fromtimestamp(made_at, UTC):%Y-%m-%d %H:%M} UTC"
+    reason = f"restored from {moment}; look at its batches, {LISTS_AGAIN}"
     done = replay(ledger, ledger.folder / FILE_NAME, pause=reason)
     lost = submissions.lose_orphans(ledger, "nobody")  # no worker runs: whoever was sending is gone
     with ledger.write() as connection:

@@ -32,8 +32,9 @@ from openmart_lib.ledger.states import BatchState, Event
 
 log = logging.getLogger(__name__)
 
+LISTS_AGAIN: Final = "import again the never-contact lists added since then, then resume"
 OLDER_COPY: Final = (
-    "this ledger is an older copy of the one that submitted last; look at its batches, then resume"
+    f"this ledger is an older copy of the one that submitted last; look at its batches, {LISTS_AGAIN}"
 )
 TURNED_AWAY: Final = "Openmart turned it away, and the program stopped before it had written that down"
 NAMED: Final = 20  # batch ids on the console; the event holds all

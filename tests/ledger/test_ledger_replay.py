@@ -132,6 +132,7 @@ def test_an_older_copy_learns_from_the_journal_what_became_of_a_batch_it_would_s
     assert (done.accepted, done.unknown) == (expected is S.ACCEPTED, expected is S.UNKNOWN)
     info = queries.run_info(desk.ledger, run_id)
     assert (info.state, info.pause_reason) == (RunState.PAUSED, OLDER_COPY)
+    assert "never-contact lists" in OLDER_COPY, "who was listed since the copy was made is in no journal"
     assert submissions.next_candidate(desk.ledger, account_id(desk.ledger)) is None, "a person looks first"
 
 

@@ -15,13 +15,14 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "openmart_lib"
 SOURCES = sorted([*LIBRARY.rglob("*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"])
 ROOMS = sorted(path.name for path in LIBRARY.iterdir() if (path / "__init__.py").exists())
-FLAT = {"errors", "settings"}  # leaves that every room may use
+FLAT = {"errors", "settings", "wording"}  # leaves that every room may use
 
 # What each room may import from this project, itself and the leaves not counted.
 MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "errors": set(),
     "settings": {"api.wire", "api.address"},  # what an address may be is said once
+    "wording": set(),
     "api": set(),
     "sandbox": {"api.wire"},
     "intake": {"api.wire"},

@@ -13,6 +13,7 @@ from openmart_lib.engine import ask
 from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger import BatchState, answers
 from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.wording import worded
 
 HALVED: Final = "refused, halves sent again"
 SHOWN: Final = 200  # rows of the table at most: what is open comes first
@@ -69,9 +70,9 @@ def for_reading(batches: pl.DataFrame, *, now: float) -> pl.DataFrame:
     return batches.sort(is_final, "batch_no").select(
         pl.col("batch_no").alias("Batch"),
         pl.when(pl.col("search_of_no").is_not_null())
-        .then(pl.format("{} (part of batch {})", state, "search_of_no"))
+        .then(worded("{} (part of batch {})", state, "search_of_no"))
         .when(pl.col("resend_of_no").is_not_null())
-        .then(pl.format("{} (batch {} again)", state, "resend_of_no"))
+        .then(worded("{} (batch {} again)", state, "resend_of_no"))
         .otherwise(state)
         .alias("State"),
         pl.col("task_count").alias("Tasks"),

@@ -11,6 +11,7 @@ import streamlit as st
 from openmart_lib.dashboard import lance_charts, url_state, widgets, words
 from openmart_lib.ledger.watched import WatchCard
 from openmart_lib.results.lance_files import ADVICE_COLUMNS, ADVICE_SENTENCES, ROW_COLUMNS, Advice
+from openmart_lib.wording import worded
 
 PAGE_ROWS: Final = 100
 NO_ID: Final = "no id"  # of a row that was rejected; it has no state
@@ -119,7 +120,7 @@ def _for_reading(card: WatchCard, page: pl.DataFrame, mine: list[str]) -> pl.Dat
     for field in card.fields:
         ours[f"{field}: state"] = _state(field)
     told = [
-        pl.when(pl.col(name).is_not_null()).then(pl.format(f"{advice}: {{}}", name))
+        pl.when(pl.col(name).is_not_null()).then(worded(f"{advice}: {{}}", name))
         for advice, name in ADVICE_COLUMNS.items()
     ]
     ours["Advice"] = pl.concat_str(told, separator="; ", ignore_nulls=True)

@@ -15,6 +15,7 @@ from openmart_lib.intake.fields import Field, Intake
 from openmart_lib.intake.overrides import Choice, Overrides
 from openmart_lib.intake.reading import read_rows
 from openmart_lib.submission import Prepared
+from openmart_lib.wording import worded
 
 PAGE_ROWS: Final = 50  # a page of the table; small, so that it is quick to read and to redraw
 CELL: Final = "cell"
@@ -247,7 +248,7 @@ def _texts(
 def _why(checked: Checked, plan: pl.DataFrame) -> pl.Series:
     """Return why a row is not sent, or which two companies it names."""
     both = checked.disagreements.group_by("seq").agg(
-        pl.format("{} says {}, {} says {}", "first_column", "first", "second_column", "second")
+        worded("{} says {}, {} says {}", "first_column", "first", "second_column", "second")
         .str.join("; ")
         .alias("both")
     )

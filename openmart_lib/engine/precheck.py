@@ -13,6 +13,7 @@ from openmart_lib.api.lance_states import FOUND, NOTHING, RUNNING, Triple, read_
 from openmart_lib.api.wire import Enrichment, InfoField, LanceEntityType, LanceField
 from openmart_lib.engine.clients import lance_client
 from openmart_lib.settings import Settings
+from openmart_lib.wording import worded
 
 PATIENCE: Final = Timeouts(connect=5.0, read=15.0, total=20.0)  # seconds, per try; a person waits
 RETRY: Final = RetryPolicy(max_attempts=3, max_backoff=2.0, max_wait=5.0)
@@ -95,7 +96,7 @@ def skip_reasons(rows: pl.DataFrame, states: pl.DataFrame, fields: Sequence[Lanc
         .otherwise(pl.lit(BUY))
         .alias("advice"),
         pl.concat_str(
-            [pl.when(pl.col(name) != "").then(pl.format(words, name)) for name, words in _SENTENCES],
+            [pl.when(pl.col(name) != "").then(worded(words, name)) for name, words in _SENTENCES],
             separator="; ",
             ignore_nulls=True,
         )

@@ -12,6 +12,7 @@ from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.fields import Field, Intake
 from openmart_lib.intake.synonyms import meaning_of
+from openmart_lib.wording import worded
 
 ROWS_SCHEMA: Final[dict[str, Any]] = {
     "seq": pl.UInt32,
@@ -137,7 +138,7 @@ def read_entities(frame: pl.DataFrame, mapping: EntityMapping) -> pl.DataFrame:
             .then(pl.lit(Intake.DUPLICATE.value))
             .otherwise(pl.lit(Intake.ACCEPTED.value)),
             reason=pl.when(pl.col("first") < pl.col("seq"))
-            .then(pl.format("same entity as row {}", "first"))
+            .then(worded("same entity as row {}", "first"))
             .otherwise("problem"),
             entity_id=pl.when(accepted).then("entity_id"),
             entity_type=pl.when(accepted).then("entity_type"),
@@ -152,7 +153,7 @@ def _cell(column: str = "cell") -> pl.Expr:
 
 def _apart() -> pl.Expr:
     """The cell with two blanks for whatever no id can hold, so that each id has blanks of its own."""
-    return pl.format("  {}  ", _cell().str.replace_all("[^0-9a-f-]+", "  "))
+    return worded("  {}  ", _cell().str.replace_all("[^0-9a-f-]+", "  "))
 
 
 def _one_id() -> pl.Expr:
@@ -173,19 +174,19 @@ def _id_problem() -> pl.Expr:
         pl.when(_cell() == "")
         .then(pl.lit("no id, the cell is empty"))
         .when(count > 1)
-        .then(pl.format("{} ids in one cell; one row can be one", count))
+        .then(worded("{} ids in one cell; one row can be one", count))
         .when(count == 1)
         .then(pl.when(_one_id().is_null()).then(pl.lit("not an id: it is all zeros")))
         .when(length != _UUID_LENGTH)
-        .then(pl.format("not a UUID: it has {} character{}", length, plural))
+        .then(worded("not a UUID: it has {} character{}", length, plural))
         .when(strange.is_not_null())
-        .then(pl.format("not a UUID: it holds the character {}", strange))
+        .then(worded("not a UUID: it holds the character {}", strange))
         .otherwise(pl.lit("not a UUID: its dashes are in other places"))
     )
 
 
 def _in_column(name: str, problem: pl.Expr) -> pl.Expr:
-    return pl.when(problem.is_not_null()).then(pl.format('column "{}": {}', pl.lit(name), problem))
+    return pl.when(problem.is_not_null()).then(worded('column "{}": {}', pl.lit(name), problem))
 
 
 def _share(cells: pl.Series, read: pl.Expr) -> float:

@@ -15,6 +15,7 @@ import polars as pl
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.tasks import Intake
+from openmart_lib.wording import worded
 
 # The rows where there is no list; no names of ours, or files would say that somebody uploaded them.
 TASK_COLUMNS: Final = ("Tracking id", "Task id")
@@ -137,7 +138,7 @@ def _outcomes(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(NOT_IN_BATCH))
         .alias("code"),
         pl.when(repeats)
-        .then(pl.format("Same tracking id as row {}: it gets that row's result.", "lead"))
+        .then(worded("Same tracking id as row {}: it gets that row's result.", "lead"))
         .when(known)
         .then(text)
         .when(pl.col("key").is_null())

@@ -10,6 +10,7 @@ import polars as pl
 
 from openmart_lib.intake.fields import Intake
 from openmart_lib.intake.tasks import Plan
+from openmart_lib.wording import worded
 
 Copies = Literal["stay", "follow", "inherit"]
 """What becomes of the duplicates of a row that is taken out: they stay its duplicates (its result comes from
@@ -82,7 +83,7 @@ def _marked(
             .otherwise("intake").alias("intake"),
             pl.when(out).then(pl.lit(code)).when(is_heir).then(nothing).otherwise("code").alias("code"),
             pl.when(out).then("why").when(is_heir).then(nothing)
-            .when(moved).then(pl.format(_SAME_TASK, "heir")).otherwise("reason").alias("reason"),
+            .when(moved).then(worded(_SAME_TASK, "heir")).otherwise("reason").alias("reason"),
             pl.when(~out & ~is_heir).then(pl.coalesce("heir", "duplicate_of")).alias("duplicate_of"),
         )
         .select(rows.columns)

@@ -19,6 +19,7 @@ from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.overrides import NAME_CODE, SENDABLE, Choice, Overrides
 from openmart_lib.intake.rules import ANYWAY, FIRST_OF_SEVERAL, SUBDOMAIN
 from openmart_lib.intake.values import is_filled, text_value
+from openmart_lib.wording import worded
 
 _OPTIONAL_TEXTS = (Field.TITLE, Field.FIRST_NAME, Field.LAST_NAME, Field.LINKEDIN_URL)
 
@@ -168,7 +169,7 @@ def _with_names(read: pl.DataFrame, overrides: Overrides) -> pl.DataFrame:
         pl.coalesce("first_name", split.get_column("first_name")),
         pl.coalesce("last_name", split.get_column("last_name")),
         name_code=pl.when(doubt.is_not_null()).then(pl.lit(NAME_CODE)),
-        name_reason=pl.format("Name in doubt: {}.", doubt),
+        name_reason=worded("Name in doubt: {}.", doubt),
     )
     accepted = _insisted(read, overrides, "name_code")
     if accepted is None:

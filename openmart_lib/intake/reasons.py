@@ -8,6 +8,7 @@ import polars as pl
 
 from openmart_lib.intake.judge import DomainCode
 from openmart_lib.intake.noteworthy import TYPOS_OF_MAILBOXES
+from openmart_lib.wording import worded
 
 # {host}, {owner}, {ending} and {ascii} are filled in per cell.
 REASONS: Final[dict[str, str]] = {
@@ -76,6 +77,6 @@ def _broken() -> pl.Expr:
     foreign = host.str.extract(_FOREIGN)
     return pl.coalesce(
         *(pl.when(host.str.contains(pattern)).then(pl.lit(words)) for pattern, words in _BROKEN),
-        pl.format("A domain cannot hold “{}”.", foreign),
+        worded("A domain cannot hold “{}”.", foreign),
         pl.lit(REASONS[DomainCode.INVALID]),
     )

@@ -24,6 +24,7 @@ from openmart_lib.intake.overrides import DROPPED_CODE, EARLIER_CODE, NO_OVERRID
 from openmart_lib.intake.reading import read_rows
 from openmart_lib.intake.reckoning import Reckoning
 from openmart_lib.intake.rejects import rejects_frame
+from openmart_lib.wording import worded
 
 __all__ = ["Intake", "Plan", "RunOptions", "content_key", "plan_tasks", "rejects_frame"]
 
@@ -236,7 +237,7 @@ def _with_duplicates(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
         )
     lead = accepted.select("seq", lead=pl.col("seq").first().over(_key(*_IDENTITY[kind])))
     is_duplicate = pl.col("lead") != pl.col("seq")
-    words = pl.format("Same task as row {}: it gets that row's result at no further cost.", "lead")
+    words = worded("Same task as row {}: it gets that row's result at no further cost.", "lead")
     return (
         rows.join(lead, on="seq", how="left", maintain_order="left")
         .with_columns(

@@ -38,6 +38,7 @@ from openmart_lib.ledger.schema import (
     upload,
 )
 from openmart_lib.ledger.states import BatchState
+from openmart_lib.wording import worded
 
 __all__ = [
     "FOREIGN_SCHEMA",
@@ -135,8 +136,8 @@ def batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
             connection, query.where(batch.c.run_id == run_pk(connection, run_id)), _BATCH_SCHEMA
         )
     return frame.with_columns(
-        pl.format("{}-{}", pl.lit(run_id), "first_no").alias("first_tracking_id"),
-        pl.format("{}-{}", pl.lit(run_id), "last_no").alias("last_tracking_id"),
+        worded("{}-{}", pl.lit(run_id), "first_no").alias("first_tracking_id"),
+        worded("{}-{}", pl.lit(run_id), "last_no").alias("last_tracking_id"),
     ).drop("first_no", "last_no")
 
 

@@ -12,6 +12,7 @@ from openmart_lib.ledger.exports import TAKEN
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import batch, event, remote_task, row_task, task, uploaded_row
+from openmart_lib.wording import worded
 
 BATCHES_PER_PART: Final = 100  # of a run's answers: at most 10,000 tasks are read or flattened at a time
 _FETCHED: Final = 20_000  # lines taken from the database at a time: a run may have a million
@@ -168,7 +169,7 @@ def requests(ledger: Ledger, run_id: str, task_nos: Collection[int] | None = Non
     foreign = foreign_tracking(ledger, run_id)
     if foreign.height:
         return frame.join(foreign, on="task_no", how="left", maintain_order="left")
-    return frame.with_columns(pl.format("{}-{}", pl.lit(run_id), "task_no").alias("tracking_id"))
+    return frame.with_columns(worded("{}-{}", pl.lit(run_id), "task_no").alias("tracking_id"))
 
 
 @in_plain_words

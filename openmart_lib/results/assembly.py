@@ -21,6 +21,7 @@ from openmart_lib.results.dense import by_number, repeated, take
 from openmart_lib.results.derived import RECORD_FACTS, of_rows
 from openmart_lib.results.flatten import FOUND_SCHEMA
 from openmart_lib.results.quality import quality
+from openmart_lib.wording import worded
 
 Form = Literal["rows", "wide", "long"]  # wide: rows, with all its contacts numbered
 
@@ -155,7 +156,7 @@ def _with_origin(own: pl.DataFrame, parts: Parts) -> pl.DataFrame:
     )
     if parts.foreign.height:
         return own.join(parts.foreign, on="task_no", how="left", maintain_order="left")
-    ours = pl.format("{}-{}", pl.lit(parts.info.run_id), "task_no")
+    ours = worded("{}-{}", pl.lit(parts.info.run_id), "task_no")
     if parts.borrowed.height:
         own = own.join(parts.borrowed, on="task_no", how="left", maintain_order="left")
         return own.with_columns(pl.coalesce("tracking_id", ours).alias("tracking_id"))
@@ -190,7 +191,7 @@ def _rows(parts: Parts) -> pl.DataFrame:
     duplicate = pl.col("outcome") == Outcome.DUPLICATE
     return rows.with_columns(
         pl.when(duplicate)
-        .then(pl.format("same task as row {}: {}", "duplicate_of", reason))
+        .then(worded("same task as row {}: {}", "duplicate_of", reason))
         .otherwise(reason)
         .alias("outcome_reason"),
     ).rename({"seq": "row"})

@@ -16,6 +16,7 @@ from openmart_lib.ledger.reused import reused_from, sources
 from openmart_lib.results import records
 from openmart_lib.results.assembly import Parts
 from openmart_lib.results.records import RECORD_SCHEMA
+from openmart_lib.wording import worded
 
 _KEYS: Final = ("source_run_id", "source_task_no")
 
@@ -40,7 +41,7 @@ def with_borrowed(ledger: Ledger, run_id: str, parts: Parts) -> Parts:
         "outcome",
         pl.lit(None, pl.String).alias("reason"),
     )
-    tracking = pl.format("{}-{}", *_KEYS).alias("tracking_id")
+    tracking = worded("{}-{}", *_KEYS).alias("tracking_id")
     return replace(
         parts,
         links=pl.concat([parts.links, links.select(parts.links.columns)]),

@@ -21,6 +21,7 @@ from openmart_lib.intake.fields import Field
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results.columns import uploaded_names
 from openmart_lib.results.quality import has_email, is_verified
+from openmart_lib.wording import worded
 
 SOURCE: Final = "Openmart"
 NOTHING: Final = ""  # a column that the other program knows and we have nothing for
@@ -189,7 +190,7 @@ def split(frame: pl.DataFrame, run: RunInfo, preset: Preset) -> Split:
     email = pl.col("email").str.to_lowercase()
     first = pl.col("row").first().over(pl.when(pl.col(WHY).is_null()).then(email))
     again = pl.col(WHY).is_null() & ~pl.when(pl.col(WHY).is_null()).then(email).is_first_distinct()
-    told = pl.when(again).then(pl.format("same email as row {}", first)).otherwise(WHY).alias(WHY)
+    told = pl.when(again).then(worded("same email as row {}", first)).otherwise(WHY).alias(WHY)
     judged = judged.with_columns(told)
     values: list[pl.Expr] = [
         *(pl.col(ours).alias(theirs) if ours else pl.lit(None, pl.String).alias(theirs)
@@ -268,5 +269,5 @@ def _phone() -> pl.Expr:
     written = pl.col("phone_international")
     number = written.str.replace(r" ext\. ?[0-9]+$", "").str.replace_all(r"[^+0-9]", "")
     extension = written.str.extract(r" ext\. ?([0-9]+)$")
-    whole = pl.concat_str([number, pl.format(" x{}", extension)], ignore_nulls=True)
+    whole = pl.concat_str([number, worded(" x{}", extension)], ignore_nulls=True)
     return pl.when(written.is_not_null()).then(whole).otherwise("found_phone")

@@ -213,9 +213,26 @@ def _mailed(lists: Lists, frame: pl.DataFrame) -> pl.Series:
         cells = frame[name]
         holds = cells.str.contains("@", literal=True).fill_null(False)
         if holds.any():
-            addresses = never.entries_of(cells.filter(holds))
-            mailed = addresses.select(pl.when(pl.col("kind") == never.EMAIL).then("normal")).to_series()
+            cell = cells.filter(holds).alias("cell").to_frame()
+            mailed = never.emails(cell.select(never.address(pl.col("cell").str.strip_chars())).to_series())
             hit = hit.scatter(holds.arg_true(), hit.filter(holds) | lists.has(never.EMAIL, mailed))
+    return hit
+
+
+def hold_listed(lists: Lists, uploaded: pl.DataFrame) -> pl.Series:
+    """Return which uploaded rows hold a listed email, or a listed LinkedIn profile, in any cell.
+
+    Args:
+        uploaded: Their uploaded columns, or any others that hold text.
+    """
+    hit = pl.repeat(False, uploaded.height, dtype=pl.Boolean, eager=True)
+    if never.EMAIL in lists.known:
+        hit = hit | _mailed(lists, uploaded)
+    if never.PERSON in lists.known:
+        for cells in uploaded.select(pl.selectors.string()):
+            if cells.str.contains("(?i)linkedin").any():
+                links = cells.alias("cell").to_frame().select(never.linkedin(pl.col("cell"))).to_series()
+                hit = hit | lists.has(never.PERSON, links)
     return hit
 
 

@@ -75,7 +75,7 @@ def entries_of(cells: pl.Series) -> pl.DataFrame:
         .to_frame()
         .select(
             "cell",
-            email=pl.coalesce(text.str.extract(_IN_BRACKETS), text.str.extract(_ADDRESS)),
+            email=address(text),
             link=linkedin(text),
             name=text.str.extract(_NAME_AND_SITE, 1),
             site=text.str.extract(_NAME_AND_SITE, 2),
@@ -96,6 +96,11 @@ def entries_of(cells: pl.Series) -> pl.DataFrame:
         .when(pl.col("person").is_not_null()).then(pl.lit(PERSON))
     )  # fmt: skip
     return told.select(kind=kind, normal=pl.coalesce("email", "link", "whole", "person"))
+
+
+def address(text: pl.Expr) -> pl.Expr:
+    """Return the email address that a trimmed cell is, or has in brackets after a name; null for none."""
+    return pl.coalesce(text.str.extract(_IN_BRACKETS), text.str.extract(_ADDRESS))
 
 
 def emails(cells: pl.Series) -> pl.Series:

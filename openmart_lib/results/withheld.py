@@ -1,6 +1,7 @@
 """What is not written into files: whatever was found about somebody on a never-contact list.
 
-Rows in = rows out: a line stays with its uploaded cells, what was found is blank, and its reason says so.
+Rows in = rows out: a line stays with its uploaded cells, what was found is blank, and its reason says so. A
+row that asked for a known person is about that person: it is compared by its uploaded cells, too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from openmart_lib.intake import never
 from openmart_lib.ledger import Ledger
 from openmart_lib.results.columns import DERIVED_COLUMNS, MAX_CONTACTS, contact_columns
 from openmart_lib.results.flatten import FOUND_SCHEMA
-from openmart_lib.suppression import Lists, listed_people, lists_of
+from openmart_lib.suppression import Lists, hold_listed, listed_people, lists_of
 
 LEFT_OUT: Final = "left out: on your never-contact list"
 SOME_LEFT_OUT: Final = "some contacts are left out: on your never-contact list"
@@ -62,19 +63,27 @@ def withhold(ledger: Ledger, frame: pl.DataFrame) -> Withheld:
     if not lists or frame.is_empty():
         return Withheld(frame, 0)
     found = frame["record_count"] > 0
-    company = lists.has(never.DOMAIN, never.domains(frame["domain"]))
-    best = (company | _listed(lists, frame, "found_")) & found
+    whole = lists.has(never.DOMAIN, never.domains(frame["domain"])) | _asked_for(lists, frame)
+    best = (whole | _listed(lists, frame, "found_")) & found
     gone = best
     for number in range(1, MAX_CONTACTS + 1):
         names = [name for name in frame.columns if name in _NUMBERED and name.split("_")[1] == str(number)]
         if not names:
             break
-        hit = (company | _listed(lists, frame, f"contact_{number}_")) & found
+        hit = (whole | _listed(lists, frame, f"contact_{number}_")) & found
         frame, gone = _blank(frame, hit, names), gone | hit
     frame = _blank(frame, best, [name for name in _OF_BEST if name in frame.columns])
     reason = pl.when(best).then(pl.lit(LEFT_OUT)).when(gone).then(pl.lit(SOME_LEFT_OUT))
     told = frame.with_columns(pl.coalesce(reason, "outcome_reason").alias("outcome_reason"))
     return Withheld(told, told.filter(gone).select("row", "run_name").n_unique())
+
+
+def _asked_for(lists: Lists, frame: pl.DataFrame) -> pl.Series:
+    """Return which lines are of a row that asked for a person whom its own cells name as a listed one."""
+    known_person = (frame["kind"] == Kind.LOOKUP_PEOPLE).fill_null(False)  # null: no run had the row
+    if not known_person.any():
+        return known_person
+    return known_person & hold_listed(lists, frame[:, : frame.columns.index("outcome")])
 
 
 def _listed(lists: Lists, frame: pl.DataFrame, prefix: str) -> pl.Series:

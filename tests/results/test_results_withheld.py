@@ -145,6 +145,39 @@ def test_a_listed_mailbox_is_withheld_too(tmp_path: Path) -> None:
     assert rows.frame["found_email"].to_list() == [None] and rows.frame["found_raw"].to_list() == [None]
 
 
+@pytest.mark.parametrize("entry", ["ana@acme.com", "linkedin.com/in/ana-silva"], ids=["email", "link"])
+def test_what_was_found_of_a_known_person_is_withheld_when_the_uploaded_cells_name_a_listed_one(
+    tmp_path: Path, entry: str
+) -> None:
+    """What came back may hold neither: a phone of Ana's is Ana's, by whatever the list knew her."""
+    known = {"domain": ["website"], "first_name": ["first"], "last_name": ["last"]}
+    people = {
+        "first": ["Ana", "Bo"],
+        "last": ["Silva", "Lee"],
+        "mail": ["Ana Silva <Ana@acme.com>", "bo@beta.com"],
+        "profile": ["https://www.LinkedIn.com/in/Ana-Silva/", None],
+    }
+    told = Story(tmp_path, companies("acme.com", "beta.com", **people), Kind.LOOKUP_PEOPLE, mapping=known)
+    told.send_all({1: [person(phone="+15550101")], 2: [person("Bo", last_name="Lee", phone="+15550100")]})
+    never(told.ledger, entry)
+
+    rows = withhold(told.ledger, join.results(told.ledger, told.run_id))
+
+    assert rows.frame["found_phone"].to_list() == [None, "+15550100"]
+    assert rows.frame["outcome_reason"][0] == LEFT_OUT and rows.rows == 1
+    assert rows.frame["mail"].to_list() == people["mail"], "uploaded cells stay"
+
+
+def test_a_company_row_with_a_listed_email_keeps_the_other_people_that_were_found(tmp_path: Path) -> None:
+    told = Story(tmp_path, companies("acme.com", mail=["ana@acme.com"]))
+    told.send_all({1: [ANA, BO]})
+    never(told.ledger, "ana@acme.com")
+
+    rows = withhold(told.ledger, join.results(told.ledger, told.run_id)).frame
+
+    assert (rows["contact_1_first_name"][0], rows["contact_2_first_name"][0]) == (None, "Bo")
+
+
 def test_an_uploaded_column_is_never_blanked_whatever_it_is_called(tmp_path: Path) -> None:
     told = Story(tmp_path, companies("acme.com", found_note=["mine"], contact_9_email=["theirs"]))
     told.send_all({1: [ANA]})

@@ -222,3 +222,12 @@ def accounts_free(ledger: Ledger) -> None:
         connection.exec_driver_sql(
             "UPDATE account SET hold = NULL, hold_until = NULL, needs_read = 0, cautious = 0"
         )
+
+
+def test_a_backup_that_is_not_there_is_wrong_use(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["restore", str(tmp_path / "nofile.zip")]) == 2
+
+    said = capsys.readouterr().err
+    assert "nofile.zip cannot be read (No such file or directory)" in said and "Nothing was changed" in said

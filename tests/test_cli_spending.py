@@ -148,6 +148,15 @@ def test_a_run_at_its_limit_says_so_and_goes_on_with_another_one_by_name(
     assert shown["credits"]["out"] == 0.0
 
 
+def test_a_pilot_of_no_rows_is_refused_and_not_taken_for_none(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute([*RUN, "--pilot", "0"]) == 2
+
+    assert "Give 1 or more, or leave it out" in capsys.readouterr().err
+    assert not settings.environment_dir.exists()
+
+
 def test_a_pilot_is_told_and_the_rest_goes_only_by_name(
     ledger: Ledger, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

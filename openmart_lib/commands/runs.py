@@ -61,7 +61,7 @@ def run(
     ] = None,
     several: SeveralChoice = Several.REJECT,
     max_credits: MaxCredits = None,
-    pilot: PilotRows = 0,
+    pilot: PilotRows = None,
     reuse: ReuseDays = 0,
     as_json: Json = False,
 ) -> int:

@@ -25,7 +25,7 @@ MaxCredits = Annotated[
     ),
 ]
 PilotRows = Annotated[
-    int,
+    int | None,
     typer.Option(metavar="N", help="Send N random rows first; `openmart resume RUN` sends the rest."),
 ]
 
@@ -69,17 +69,17 @@ def learned(prepared: Prepared, settings: Settings) -> Prepared:
 
 
 def spending(
-    prepared: Prepared, settings: Settings, max_credits: float | None, pilot: int, *, ask_balance: bool
+    prepared: Prepared, settings: Settings, max_credits: float | None, pilot: int | None, *, ask_balance: bool
 ) -> Spending:
     """Return what is said of the money; with ``ask_balance`` the balance is read (free), if it can be.
 
     Raises:
-        InputError: If the limit or the pilot is no number from 0 upwards.
+        InputError: If the limit is no number from 0 upwards, or the pilot none from 1 upwards.
     """
-    submission.check_spending(max_credits, pilot)
+    submission.check_spending(max_credits, -1 if pilot == 0 else pilot or 0)  # 0 rows are no pilot: say so
     limit = prepared.estimate.at_most if max_credits is None else max_credits
     credits, words = _balance(settings) if ask_balance else (None, "")
-    return Spending(limit, pilot, settings.confirm_above, credits, words)
+    return Spending(limit, pilot or 0, settings.confirm_above, credits, words)
 
 
 def _balance(settings: Settings) -> tuple[float | None, str]:

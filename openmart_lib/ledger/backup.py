@@ -73,7 +73,8 @@ def restore(folder: Path, path: Path, *, environment: str) -> Restored:
     done again; a worker that starts instead finds an older copy, and does the same.
 
     Raises:
-        LedgerError: If a worker is running, or the file is no backup of this environment.
+        LedgerError: If a worker is running, or there is no room for what is in the backup.
+        InputError: If the file cannot be read, or is no sound backup of this environment.
     """
     with _no_worker(folder), tempfile.TemporaryDirectory(dir=folder) as place:
         manifest = bundle.unpack(path, Path(place), environment)

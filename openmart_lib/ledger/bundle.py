@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from openmart_lib.errors import LedgerDamagedError, LedgerError
+from openmart_lib.errors import InputError, LedgerDamagedError, LedgerError
 from openmart_lib.ledger.soundness import find_damage
 
 DATABASE_FILE: Final = "ledger.db"
@@ -121,35 +121,48 @@ def unpack(path: Path, target: Path, environment: str) -> dict[str, Any]:
     """Unpack a bundle into an empty folder; return its manifest (``environment``, ``made_at``).
 
     Raises:
-        LedgerError: If the file is no bundle of this environment, or the ledger inside is damaged.
+        InputError: If the file cannot be read, is no bundle of this environment, or its ledger is damaged.
+        LedgerError: If it cannot be written where it belongs.
     """
     try:
-        with zipfile.ZipFile(path) as bundle:
+        with _opened(path) as bundle:
             manifest: dict[str, Any] = json.loads(bundle.read(_MANIFEST))
             if sum(info.file_size for info in bundle.infolist()) > _MAX_BYTES:
-                raise LedgerError(f"{path} claims to be larger than any ledger. Nothing was changed.")
+                raise InputError(f"{path} claims to be larger than any ledger. Nothing was changed.")
             for info in bundle.infolist():
                 if _belongs(info.filename):
                     _extract(bundle, info, target / info.filename)
             sound = find_damage(target / DATABASE_FILE) is None
+    except InputError:  # a ValueError too
+        raise
     except OSError as error:
         raise LedgerError(
             f"{path} could not be unpacked into {target.parent} ({error.strerror}). Nothing was changed. "
-            "Check that the file can be read and that there is room for what is in it."
+            "Check that there is room for what is in it."
         ) from error
     except (zipfile.BadZipFile, KeyError, ValueError, sqlite3.Error) as error:
-        raise LedgerError(
+        raise InputError(
             f"{path} is no backup of Openmart Desk ({type(error).__name__}). Nothing was changed. "
             "Choose a file that `openmart backup` wrote."
         ) from error
     if manifest.get("environment") != environment:
-        raise LedgerError(
+        raise InputError(
             f"{path} is a backup of {manifest.get('environment')}, not of {environment}. "
             "Nothing was changed. Start with that environment's settings."
         )
     if not sound:
-        raise LedgerError(f"The ledger inside {path} is damaged. Nothing was changed. Use another backup.")
+        raise InputError(f"The ledger inside {path} is damaged. Nothing was changed. Use another backup.")
     return manifest
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}). Nothing was changed. "
+            "Give the path of a file that `openmart backup` wrote."
+        ) from error
 
 
 def _zip(partial: Path, manifest: dict[str, Any], snapshot: Path, uploads: Path) -> None:

@@ -22,6 +22,10 @@ from openmart_lib.sandbox.timing import DEFAULT_SPEED
 
 _LOCKED: Final = "locked"
 _END: Final = "end"
+_TOGETHER: Final = (
+    "Every fault also takes on= (which requests), times= (how many), after= (how many to let pass first).\n"
+    "Several that are due act on the same request and are all used up by it; after=1 keeps one for the next."
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m openmart_lib.sandbox",
         description="Serve simulated Openmart and Lance APIs on this computer.",
-        epilog=f"faults and magic domains:\n{table}",
+        epilog=f"{_TOGETHER}\n\nfaults and magic domains:\n{table}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--dir", type=Path, required=True, help="folder of its state, lock and port file")

@@ -1,5 +1,7 @@
 """The table of faults: what can be made to go wrong, and on which requests.
 
+Faults of different names that are on together act on the same request, and each is used up by it, also
+where one leaves another nothing to do (``status`` with ``answer_lost``); ``after=1`` keeps one for the next.
 A fault on a submission acts once the submission's usual duration is over. Seconds here are real ones, not
 divided by the sandbox's speed, so that they can be set against a client's own timeouts.
 """

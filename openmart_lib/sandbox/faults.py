@@ -65,7 +65,11 @@ class Faults:
         after: int = 0,
         **values: Any,
     ) -> Fault:
-        """Switch a fault on; several may be on at once, of the same name the oldest that is due acts.
+        """Switch a fault on; several may be on at once.
+
+        Of the same name the oldest that is due acts on a request; those of different names act on it
+        together, and each is used up by it, also where another leaves it nothing to do (``status`` with
+        ``answer_lost``). For one after the other, give the second ``after=1``.
 
         Args:
             name: A name of :data:`FAULTS`.

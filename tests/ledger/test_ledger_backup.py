@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ledger_kit import Clock, assert_adds_up, new_run, state_of
 
-from openmart_lib.errors import LedgerError
+from openmart_lib.errors import InputError, LedgerError
 from openmart_lib.ledger import BatchState, Ledger, RunState, queries, submissions
 from openmart_lib.ledger import backup as backup_module
 from openmart_lib.ledger.backup import backup, restore
@@ -169,10 +169,18 @@ def test_a_file_that_is_no_backup_changes_nothing(folder: Path, tmp_path: Path, 
     file = tmp_path / "wrong.zip"
     file.write_bytes(content)
 
-    with pytest.raises(LedgerError, match="Nothing was changed"):
+    with pytest.raises(InputError, match=r"is no backup.*Nothing was changed"):
         restore(folder, file, environment="sandbox")
 
     assert (folder / "ledger.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["gone.zip", "."], ids=["not there", "a folder"])
+def test_a_file_that_cannot_be_read_is_said_to_be_the_reason(
+    folder: Path, tmp_path: Path, place: str
+) -> None:
+    with pytest.raises(InputError, match=r"cannot be read .*Nothing was changed"):
+        restore(folder, tmp_path / place, environment="sandbox")
 
 
 def test_a_damaged_ledger_inside_a_backup_is_not_put_in_place(folder: Path, tmp_path: Path) -> None:
@@ -187,7 +195,7 @@ def test_a_damaged_ledger_inside_a_backup_is_not_put_in_place(folder: Path, tmp_
                 name, content[:5000] + b"\xff" * 4000 + content[9000:] if name == "ledger.db" else content
             )
 
-    with pytest.raises(LedgerError, match="Nothing was changed"):
+    with pytest.raises(InputError, match="Nothing was changed"):
         restore(folder, damaged, environment="sandbox")
 
 
@@ -196,7 +204,7 @@ def test_a_backup_of_another_environment_is_refused(folder: Path, tmp_path: Path
     file = backup(ledger, tmp_path / "backup.zip")
     ledger.close()
 
-    with pytest.raises(LedgerError, match="not of https://"):
+    with pytest.raises(InputError, match="not of https://"):
         restore(tmp_path / "live", file, environment="https://api.openmart.ai")
 
 

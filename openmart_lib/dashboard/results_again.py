@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import drafts, resources, submit_draft, widgets, words
+from openmart_lib.dashboard import drafts, resources, submit_draft, url_state, widgets, words
 from openmart_lib.dashboard.unknown_box import is_confirmed
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import check_mapping
@@ -86,7 +86,7 @@ def _ask(run: RunInfo, rows: pl.Series | None, sentence: str) -> None:
     ):
         with st.spinner("Making the list…"):
             draft_id = begin(again.make_list(resources.ledger(), run.run_id, chosen, step))
-        st.switch_page(resources.page("submit"), query_params={"draft": draft_id})
+        url_state.leave_for("submit", draft=draft_id)
     st.caption(
         "Nothing is sent or spent by this: Submit shows what it may cost, and asks. "
         "What was paid before stays paid; whatever the new run finds is paid anew."

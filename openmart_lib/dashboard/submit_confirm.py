@@ -17,6 +17,7 @@ from openmart_lib.dashboard import (
     submit_plan,
     submit_reuse,
     submit_spending,
+    url_state,
     widgets,
     words,
 )
@@ -94,7 +95,7 @@ def follow(draft: Draft) -> None:
         widgets.error_message(error)
         return
     resources.forget_runs()
-    st.switch_page(resources.page("monitor"), query_params={"run": run_id})
+    url_state.leave_for("monitor", run=run_id)
 
 
 def submitted(draft: Draft) -> None:
@@ -107,7 +108,7 @@ def submitted(draft: Draft) -> None:
     )
     with st.container(horizontal=True):
         if st.button("Open in Monitor", type="primary", icon=":material/monitoring:"):
-            st.switch_page(resources.page("monitor"), query_params={"run": draft.run_id or ""})
+            url_state.leave_for("monitor", run=draft.run_id or "")
         if st.button(
             "Use this list again", icon=":material/content_copy:", help="With other options, for example."
         ):
@@ -177,7 +178,7 @@ def _asked_before(draft: Draft, prepared: Prepared) -> bool | None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Open the earlier run", icon=":material/monitoring:"):
-            st.switch_page(resources.page("monitor"), query_params={"run": earlier.run_id})
+            url_state.leave_for("monitor", run=earlier.run_id)
         wanted = st.checkbox("Submit it again on purpose", key=f"{draft.draft_id}_again")
     return True if wanted else None
 

@@ -6,8 +6,20 @@ What an address says is input from outside: everything is checked against what m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import streamlit as st
+
+from openmart_lib.dashboard import resources
+
+
+def leave_for(name: str, **query: str) -> NoReturn:
+    """Open another page with these choices, and keep the present ones beside them.
+
+    Streamlit writes the new choices behind the path of the present page before it leaves, as an entry of the
+    browser's history: Back would come to this page without its run, filters or draft.
+    """
+    st.switch_page(resources.page(name), query_params=st.query_params.to_dict() | query)
 
 
 def several(name: str, allowed: Sequence[str]) -> list[str]:

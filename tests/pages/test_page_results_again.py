@@ -166,6 +166,21 @@ def test_rows_of_an_unknown_batch_go_on_only_when_a_person_types_that_they_may_b
     assert not button(page, go).disabled
 
 
+def test_the_way_to_submit_keeps_the_run_and_the_filters_for_the_way_back(
+    finished_desk: Desk, run_id: str
+) -> None:
+    """What Streamlit writes behind this page's path before it leaves is where the browser's Back comes to."""
+    page = asked(run_id)
+    page.query_params["run"], page.query_params["outcome"] = run_id, "errored"
+
+    with patch.object(st, "switch_page") as switch:
+        button(page, "Continue to Submit with 1 row").click().run()
+
+    address = switch.call_args.kwargs["query_params"]
+    assert (address["run"], address["outcome"]) == (run_id, "errored")
+    assert address["draft"]
+
+
 def test_submit_opens_with_everything_chosen_down_to_confirm_and_nothing_is_spent_before(
     finished_desk: Desk, run_id: str
 ) -> None:

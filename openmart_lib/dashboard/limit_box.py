@@ -7,7 +7,15 @@ import time
 
 import streamlit as st
 
-from openmart_lib.dashboard import balance_view, resources, run_card, stop_box, widgets, words
+from openmart_lib.dashboard import (
+    balance_view,
+    resources,
+    run_card,
+    stop_box,
+    submit_spending,
+    widgets,
+    words,
+)
 from openmart_lib.dashboard.widgets import Figure
 from openmart_lib.ledger import RunState, balances, limits, money
 from openmart_lib.ledger import runs as ledger_runs
@@ -68,8 +76,15 @@ def _raise(run: RunInfo, cash: Money, least: int) -> None:
     label = (
         f"Raise the limit to {words.count(wanted)}" if enough and wanted is not None else "Raise the limit"
     )
+    # Below the first limit nothing had to be typed: what more may go now is agreed to as on Confirm.
+    more = min(wanted or 0.0, everything) - cash.out - cash.spent
+    agreed = not enough or submit_spending.typed(more, key=f"raise_agree_{run.run_id}")
     if st.button(
-        label, key=f"raise_{run.run_id}", type="primary", icon=":material/trending_up:", disabled=not enough
+        label,
+        key=f"raise_{run.run_id}",
+        type="primary",
+        icon=":material/trending_up:",
+        disabled=not (enough and agreed),
     ):
         run_card.change(lambda: limits.set_limit(resources.ledger(), run.run_id, wanted or 0.0))
 

@@ -151,15 +151,14 @@ def _field(mapped: Mapped, one: Field) -> None:
 
 
 def _domain(mapped: Mapped) -> None:
-    key = f"{mapped.scope}_{mapped.kind}_{Field.DOMAIN}"
-    st.session_state.setdefault(
-        key, [one for one in mapped.columns.get(Field.DOMAIN, []) if one in mapped.names]
-    )
+    # What is chosen at the start is the widget's default: a value set by way of the session is lost when the
+    # page is run again, after a check, before the browser has drawn it.
     ask, example = st.columns([3, 2], vertical_alignment="bottom")
     chosen = ask.multiselect(
         "Website or domain (needed)",
         mapped.names,
-        key=key,
+        default=[one for one in mapped.columns.get(Field.DOMAIN, []) if one in mapped.names],
+        key=f"{mapped.scope}_{mapped.kind}_{Field.DOMAIN}",
         help="Several columns: the first that is not empty counts. Where two name different companies, "
         "Check says so.",
     )
@@ -175,14 +174,15 @@ def one_field(mapped: Mapped, field: Field, *, needed: bool, label: str | None =
         others = [NOT_USED]
     options = [*others, *range(len(mapped.names))]
     key = f"{mapped.scope}_{mapped.kind}_{field}"
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = _start(mapped, field, options)
+    start = _start(mapped, field, options)
+    if key in st.session_state and st.session_state[key] not in options:
+        st.session_state[key], start = start, None
     name = label or FIELD_WORDS[field][0].upper() + FIELD_WORDS[field][1:]
     ask, example = st.columns([3, 2], vertical_alignment="bottom")
     chosen = ask.selectbox(
         f"{name} ({_use(mapped, field, needed)})",
         options,
-        index=None,
+        index=None if start is None else options.index(start),
         format_func=lambda one: (
             {NOT_USED: "not used", SAME_FOR_ALL: "the same for all rows…"}.get(one) or mapped.names[one]
         ),

@@ -74,9 +74,13 @@ def show(draft: Draft, choices: dict[str, Any]) -> Kind:
 def _goal(draft: Draft, choices: dict[str, Any]) -> Kind:
     key = f"{draft.draft_id}_kind"
     suggested = submit_draft.suggested_kind(draft.draft_id, draft.revision)
-    st.session_state.setdefault(key, Kind(choices.get("kind", suggested)))
     chosen = st.radio(
-        "What do you want?", list(Kind), format_func=words.KIND_NAMES.__getitem__, key=key, horizontal=True
+        "What do you want?",
+        list(Kind),
+        index=list(Kind).index(Kind(choices.get("kind", suggested))),
+        format_func=words.KIND_NAMES.__getitem__,
+        key=key,
+        horizontal=True,
     )
     kind = Kind(chosen or suggested)
     st.caption(words.KIND_SENTENCES[kind])

@@ -126,9 +126,9 @@ def _grouping(mapped: Mapped, choices: dict[str, Any]) -> None:
 def _company_name(mapped: Mapped, choices: dict[str, Any]) -> None:
     key = _key(mapped, "own_word")
     one_field(mapped, Field.COMPANY_NAME, needed=False, label="Company name")
-    st.session_state.setdefault(key, bool(choices.get("own_word", True)))
     choices["own_word"] = st.checkbox(
         "Where there is no name, use the domain's own word (acme.com: acme)",
+        value=bool(choices.get("own_word", True)),
         key=key,
         help="Openmart needs a company name for this goal. Off: rows without a name are rejected.",
     )

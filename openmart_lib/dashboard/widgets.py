@@ -177,8 +177,7 @@ def checks(
             ticked = []
             for value, text in options.items():
                 box = f"{key}_{value}"
-                st.session_state.setdefault(box, value in start)
-                if st.checkbox(text, key=box, on_change=on_change):
+                if st.checkbox(text, value=value in start, key=box, on_change=on_change):
                     ticked.append(value)
     return ticked
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from openmart_lib import submission
 from openmart_lib.api.wire import Kind
+from openmart_lib.dashboard import resources
 from openmart_lib.engine.clients import key_fingerprint
 from openmart_lib.intake.files import read_upload
 from openmart_lib.intake.tasks import RunOptions
@@ -54,6 +59,21 @@ def test_a_limit_that_is_too_small_cannot_be_set(desk: Desk) -> None:
     page.number_input(key=f"new_limit_{run_id}").set_value(89.0).run()
 
     assert button(page, "Raise the limit").disabled
+
+
+def test_a_limit_raised_by_much_is_typed_as_on_confirm(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever confirmed a small limit has typed nothing yet: no click alone makes it a large one."""
+    much = replace(resources.settings(), confirm_above=80.0)
+    monkeypatch.setattr(resources, "settings", lambda: much)
+    run_id = plan(desk, spend_at_most=50.0)
+    paused(desk, run_id)
+
+    page = desk.open("monitor", run=run_id)
+    assert button(page, "Raise the limit to 90").disabled
+    page.text_input(key=f"raise_agree_{run_id}").set_value("90").run()
+    button(page, "Raise the limit to 90").click().run()
+
+    assert desk.run(run_id).state is RunState.ACTIVE
 
 
 def test_a_pilot_shows_its_rate_and_the_rest_is_sent_by_a_click(desk: Desk) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from openmart_lib import attachment
+from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import resources
-from openmart_lib.engine.clients import key_fingerprint
+from openmart_lib.engine.clients import key_fingerprint, openmart_client
 from openmart_lib.ledger import BatchState, limits, open_ledger
 from openmart_lib.ledger.money import money
 from openmart_lib.ledger.pilots import pilot
@@ -130,3 +132,16 @@ def test_the_first_run_on_a_real_key_may_go_as_a_whole_and_the_second_does_by_de
 
     assert next(one for one in page.radio if one.label == "Send").value == "all"
     assert "first list on this key" not in texts(page)
+
+
+def test_a_batch_of_another_tool_is_no_first_run_of_ours(real: Desk) -> None:
+    """Nothing of what was sent from here came back yet."""
+    sent = [{"domain": "shop.com", "title": "Owner", "max_k": 1, "info_access": ["EMAIL"]}]
+    with openmart_client(real.settings) as other_tool:
+        batch_id = other_tool.submit(Kind.FIND_PEOPLE, sent)["batch_id"]
+        eventually(lambda: other_tool.batch_status(batch_id)["batch_ready"])
+    attachment.attach(real.ledger, real.settings, batch_id, Kind.FIND_PEOPLE)
+
+    page = uploaded(real, MANY)
+
+    assert next(one for one in page.radio if one.label == "Send").value == "pilot"

@@ -109,6 +109,20 @@ def test_people_say_what_was_understood_in_plain_lines(
     assert not (folder / "data" / "sandbox" / "ledger.db").exists()
 
 
+def test_rows_whose_columns_name_two_companies_are_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "two.csv").write_text("Website,Email\nacme.com,jane@acme.com\nacme.com,joe@beta.de\n")
+
+    execute(["check", str(folder / "two.csv"), "--json"])
+
+    printed = capsys.readouterr()
+    assert last_object(printed.out)["naming_two_companies"] == 1
+    assert (
+        "1 row names two companies, such as row 2: Website says acme.com, Email says beta.de" in printed.err
+    )
+
+
 def test_columns_and_goal_can_be_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "people.csv").write_text("a,b,c\nJane,Doe,acme.com\nJoe,Ray,acme.com\n")
     columns = ("--map", "first_name=a", "--map", "last_name=b", "--map", "domain=c", "--json")

@@ -10,6 +10,7 @@ import typer
 from openmart_lib import choices
 from openmart_lib.commands.options import Json, SeveralChoice, check_file
 from openmart_lib.console import PROBLEMS_SHOWN, Console, counted
+from openmart_lib.intake.agreement import disagreement_words, disagreements
 from openmart_lib.intake.checked import checked_frame
 from openmart_lib.intake.columns import suggest_kind
 from openmart_lib.intake.fields import FIELD_WORDS, Field
@@ -57,7 +58,10 @@ def check(
     simulated = load_settings().simulated
     upload, decided = settled(upload, columns, wanted, ASKED_LATER, several, allow_example=simulated)
     plan = plan_tasks(upload.frame, columns, wanted, ASKED_LATER, overrides=decided, allow_example=simulated)
+    apart = disagreements(upload.frame, columns, allow_example=simulated)
     _say(console, upload, columns, wanted, plan)
+    if told := disagreement_words(apart):
+        console.say(told)
     if rejects is not None:
         rejected = rejects_frame(upload.frame, plan.rows, cells=plan.cells, sha256=upload.sha256)
         files.write_frame(rejected, rejects)
@@ -65,7 +69,9 @@ def check(
     if out is not None:
         files.write_frame(checked_frame(upload.frame, plan), out)
         console.say(f"{out} is written: {counted(plan.rows.height, 'row', 'rows')}.")
-    console.result(_values(upload, columns, wanted, plan))
+    console.result(
+        {**_values(upload, columns, wanted, plan), "naming_two_companies": apart["seq"].n_unique()}
+    )
     return 0
 
 

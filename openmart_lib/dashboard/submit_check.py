@@ -25,6 +25,7 @@ from openmart_lib.dashboard import (
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.dashboard.submit_plan import Look
 from openmart_lib.dashboard.submit_rows import Checked, View
+from openmart_lib.intake.agreement import disagreement_words
 from openmart_lib.intake.domains import psl_date
 from openmart_lib.intake.judge import DomainCode
 from openmart_lib.intake.overrides import SENDABLE, Choice, Overrides
@@ -97,14 +98,7 @@ def reckoning(checked: Checked, *, added: int = 0) -> str:
 
 def _worth_a_look(checked: Checked) -> None:
     """Say where columns disagree and which countries became codes."""
-    both = checked.counts.get(View.DISAGREE, 0)
-    if both:
-        first = checked.disagreements.row(0, named=True)
-        text = (
-            f"{words.counted(both, 'row')} {'names' if both == 1 else 'name'} two companies, such as row "
-            f"{words.count(first['seq'])}: {first['first_column']} says {first['first']}, "
-            f"{first['second_column']} says {first['second']}. The first is asked for."
-        )
+    if text := disagreement_words(checked.disagreements):
         st.caption(f":material/call_split: {widgets.escape(text)}")
     countries = checked.countries
     coded = countries.filter(pl.col("code").is_not_null() & (pl.col("raw") != pl.col("code")))

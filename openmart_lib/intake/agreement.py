@@ -43,6 +43,23 @@ def disagreements(frame: pl.DataFrame, mapping: Mapping, *, allow_example: bool 
     return pl.concat(pairs).sort("seq", maintain_order=True)
 
 
+def disagreement_words(told: pl.DataFrame) -> str | None:
+    """Return how many rows name two companies, with the first of them; None where none does.
+
+    Args:
+        told: As ``disagreements`` returns it.
+    """
+    if told.is_empty():
+        return None
+    count, first = told["seq"].n_unique(), told.row(0, named=True)
+    return (
+        f"{count:,} {'row names' if count == 1 else 'rows name'} two companies, "
+        f"such as row {first['seq']:,}: "
+        f"{first['first_column']} says {first['first']}, {first['second_column']} says {first['second']}. "
+        "The first is asked for."
+    )
+
+
 def _pair(frame: pl.DataFrame, first: str, second: str, allow_example: bool) -> pl.DataFrame:
     both = frame.select("seq", first=_as_host(first), second=_as_host(second)).drop_nulls()
     open_rows = both.filter(~_plainly_equal())

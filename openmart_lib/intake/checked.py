@@ -13,7 +13,7 @@ from openmart_lib.intake.tasks import Plan
 
 OURS: Final = (
     *(ROW, "domain", "intake_outcome", "intake_code", "intake_reason"),
-    *("domain_unicode", "intake_rule", "intake_suggestion", "duplicate_of"),
+    *("domain_unicode", "intake_rule", "intake_suggestion", "intake_linkedin", "duplicate_of"),
 )
 
 
@@ -23,8 +23,9 @@ def checked_frame(upload_frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     Our columns: ``row`` UInt32 (1-based data row), and as String ``domain`` (what would be sent, an A-label),
     ``intake_outcome``, ``intake_code`` (of rejected and skipped rows), ``intake_reason`` (of all but accepted
     ones), ``domain_unicode`` (the domain as people read it), ``intake_rule`` (what cleaning did),
-    ``intake_suggestion``; last ``duplicate_of`` UInt32. Where there is nothing to say they are null. An
-    uploaded column of such a name is called ``row (uploaded)``.
+    ``intake_suggestion``, ``intake_linkedin`` (the LinkedIn link that stood where the website should); last
+    ``duplicate_of`` UInt32. Where there is nothing to say they are null. An uploaded column of such a name is
+    called ``row (uploaded)``.
     """
     columns = uploaded_columns(upload_frame)
     names = clear_names(columns, OURS)
@@ -39,6 +40,7 @@ def checked_frame(upload_frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
         cells.get_column("domain_unicode"),
         cells.get_column("rule").alias("intake_rule"),
         cells.get_column("suggestion").alias("intake_suggestion"),
+        cells.get_column("linkedin_url").alias("intake_linkedin"),
         "duplicate_of",
     )
     uploaded = upload_frame.select(pl.col(name).alias(new) for name, new in names.items())

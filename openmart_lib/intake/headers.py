@@ -89,15 +89,21 @@ def _first_table_row(rows: Sequence[Row]) -> int:
             continue
         comment = (rows[index][0] or "").lstrip().startswith("#") and filled[index] < typical
         if not comment:
-            return index + 1 if _is_title(rows, filled, index) else index
+            return _below_title(rows, filled, index)
     return first
 
 
-def _is_title(rows: Sequence[Row], filled: list[int], index: int) -> bool:
-    """Return whether a row with fewer cells stands right above one that holds usual columns' names."""
-    if index + 1 >= len(rows) or filled[index] >= filled[index + 1]:
-        return False
-    return not _has_known_name(rows[index]) and _has_known_name(rows[index + 1])
+def _below_title(rows: Sequence[Row], filled: list[int], index: int) -> int:
+    """Return the row of usual columns' names that a row of fewer cells is a title of, else that row itself.
+
+    Between the two there may be blank rows and others as narrow.
+    """
+    if _has_known_name(rows[index]):
+        return index
+    for below in range(index + 1, min(len(filled), _SEARCHED)):
+        if filled[below] > filled[index]:
+            return below if _has_known_name(rows[below]) else index
+    return index
 
 
 def _has_known_name(row: Row) -> bool:

@@ -37,5 +37,14 @@ def domain_cells(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
 
 def people_links(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
     """Return the LinkedIn link of a person that stands in a domain column, in one spelling; else null."""
-    links = [linkedin_link(pl.when(pl.col(name).str.contains(_PERSON)).then(name)) for name in columns]
-    return frame.select(pl.coalesce(links).alias("linkedin_url")).to_series()
+    return _links(frame, columns, _PERSON).alias("linkedin_url")
+
+
+def moved_links(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
+    """Return the LinkedIn link that stands in a domain column, in one spelling; else null."""
+    return _links(frame, columns, _LINKEDIN).alias("link")
+
+
+def _links(frame: pl.DataFrame, columns: Sequence[str], pattern: str) -> pl.Series:
+    links = [linkedin_link(pl.when(pl.col(name).str.contains(pattern)).then(name)) for name in columns]
+    return frame.select(pl.coalesce(links)).to_series()

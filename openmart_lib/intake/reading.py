@@ -13,7 +13,7 @@ from openmart_lib.intake.domains import clean_domains
 from openmart_lib.intake.fields import FIELDS_BY_KIND, Field, Intake, Mapping
 from openmart_lib.intake.judge import DomainCode
 from openmart_lib.intake.linkedin import linkedin_link
-from openmart_lib.intake.moved_links import domain_cells, people_links
+from openmart_lib.intake.moved_links import domain_cells, moved_links, people_links
 from openmart_lib.intake.names import split_names
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.overrides import NAME_CODE, SENDABLE, Choice, Overrides
@@ -39,7 +39,7 @@ def read_rows(
         One row per uploaded row, in order: ``seq``, ``file_line``, the kind's texts by field (null where
         there is none; countries as codes where certain, names from a full name where they are missing),
         ``cell`` (what the domain was read from, as uploaded), ``domain``, ``domain_unicode``, ``rule``,
-        ``suggestion``, ``link`` (of LinkedIn, in that cell), ``domain_code`` and ``domain_reason``,
+        ``suggestion``, ``link`` (of LinkedIn, in a domain column), ``domain_code`` and ``domain_reason``,
         ``name_code`` and ``name_reason`` (a full name whose split is in doubt), ``skip_code`` and
         ``skip_reason``.
     """
@@ -56,6 +56,8 @@ def read_rows(
     )
     read = _with_options(overrides.edited(read), texts, options)
     read = _with_domains(read, _divided(frame), overrides, allow_example)
+    if len(sources) > 1:  # of a single column it is what the domain was read from
+        read = read.with_columns(pl.coalesce("link", moved_links(frame, sources)))
     read = _with_names(read, overrides)
     if Field.COUNTRY in texts:
         read = read.with_columns(country_codes(read.get_column(Field.COUNTRY)))

@@ -45,7 +45,7 @@ class Plan:
         cells: How each row's domain was read, one row per uploaded row, in order: ``seq`` UInt32, and as
             String ``cell`` (as uploaded), ``domain`` (sent, an A-label), ``domain_unicode`` (shown), ``rule``
             (the cleaning rules that acted, in words), ``suggestion`` (a domain that may be meant),
-            ``linkedin_url`` (a LinkedIn link that stood in the cell).
+            ``linkedin_url`` (a LinkedIn link that stood in a domain column).
     """
 
     rows: pl.DataFrame

@@ -115,6 +115,14 @@ def test_titles_and_comments_above_the_header_are_passed_over_and_said():
     assert [problem.file_line for problem in upload.problems] == [1, 2]
 
 
+@pytest.mark.parametrize("title", ["Report\n", "Report\n\n", "Report\nof 1 May\n\n", "Report,\n,\n"])
+def test_a_title_above_a_list_of_two_columns_is_passed_over_whatever_stands_between(title):
+    upload = read(f"{title}Website,Company\nacme.com,Acme\nbeta.de,Beta\n")
+
+    assert upload.format.header_row == title.count("\n") + 1
+    assert upload.frame.columns[2:] == ["Website", "Company"] and upload.frame.height == 2
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -138,6 +138,21 @@ def test_a_persons_link_in_the_websites_column_helps_to_look_that_person_up() ->
     assert links == ["https://www.linkedin.com/in/ana", None, "https://www.linkedin.com/in/cal"]
 
 
+def test_a_linkedin_link_in_the_websites_column_has_its_own_in_the_checked_list() -> None:
+    frame = listed(
+        site=["linkedin.com/company/Acme?x=1", "https://de.linkedin.com/in/ana/", "beta.de"],
+        mail=["jane@acme.com", None, "x@beta.de"],
+    )
+
+    checked = checked_frame(frame, planned(frame, {"domain": ["site", "mail"]}))
+
+    assert checked.select("domain", "intake_code", "intake_linkedin").rows() == [
+        ("acme.com", None, "https://www.linkedin.com/company/acme"),
+        (None, "social", "https://www.linkedin.com/in/ana"),
+        ("beta.de", None, None),
+    ]
+
+
 def test_the_checked_list_has_every_row_with_its_columns_and_what_was_understood() -> None:
     frame = listed(domain=["acme.com", "www.acme.com", "n/a"], row=["a", "b", "c"])
 

@@ -77,7 +77,10 @@ def match_rate(frame: pl.DataFrame, column: str) -> tuple[Chart, str]:
         x=alt.X("low:Q").axis(None), x2=alt.X2("high:Q")
     )
     labels = _labels(base).encode(x=alt.X("high:Q").axis(None))
-    sentence = ", ".join(f"{name} {label}" for name, label in shown.select("name", "label").iter_rows())
+    sentence = ", ".join(
+        f"{name} {label}, 95 % interval {between}"
+        for name, label, between in shown.select("name", "label", "between").iter_rows()
+    )
     return _sized(alt.layer(bars, interval, labels), 26, shown), f"Match rate by {column}: {sentence}."
 
 

@@ -18,6 +18,8 @@ OPEN: Final = ("outcome", OF_RUN, "email", "title_fit")  # unfolded at first
 _HELP: Final = {
     "task": "What Openmart's API says: COMPLETED, ERRORED, CANCELLED.",
     "email": "Of the best contact of each row.",
+    "email_domain": "Whose domain the email of each row's best contact is of: a parent or bought company's "
+    "is another.",
     "phone": "Of the best contact of each row.",
     "title_fit": "The best contact's, against the one you asked for.",
     "title": "The best contact's; the most frequent ones.",

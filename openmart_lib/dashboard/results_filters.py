@@ -22,6 +22,7 @@ NAMES: Final = {
     "outcome": "Outcome",
     "task": "Openmart's task",
     "email": "Email",
+    "email_domain": "Email's domain",
     "phone": "Phone found",
     "title_fit": "Title fits",
     "title": "Title found",

@@ -23,12 +23,13 @@ SAMPLE: Final = 2_000  # rows that tell most columns off cheaply
 UPLOADED: Final = "is."
 EMPTY: Final = "(empty)"  # how an empty cell is called
 OF_RUN: Final = "of_run"  # which run a row is of, where there are several
-OWN_FACETS: Final = (OF_RUN, "outcome", "task", "email", "phone", "title_fit", "title")
+OWN_FACETS: Final = (OF_RUN, "outcome", "task", "email", "email_domain", "phone", "title_fit", "title")
 TASK_STATES: Final = (
     *("completed", "errored", "cancelled", "with Openmart", "not given back", "in doubt"),
     *("refused", "not sent"),
 )
 EMAIL_STATES: Final = ("verified", "not verified", "none")
+EMAIL_DOMAINS: Final = ("the company's", "another", "private mailbox")
 PHONE_STATES: Final = ("yes", "no")
 _PLACES: Final = ("country", "state", "city")
 _PERSONAL: Final = ("first_name", "last_name", "full_name", "linkedin_url", "domain", "company_name")
@@ -51,7 +52,8 @@ def facet_frame(
         at least two and few different values. A facet that tells nothing apart is left out, but outcome.
     """
     own = frame.select(
-        _of_run(frame["run_name"]), _outcome(), _task(), _email(kind), _phone(), _title_fit()
+        *(_of_run(frame["run_name"]), _outcome(), _task(), _email(kind), _email_domain(), _phone()),
+        _title_fit(),
     ).with_columns(_titles(frame))
     told = [one for one in own if one.name == "outcome" or one.n_unique() > 1]
     return pl.DataFrame([*told, *_uploaded(frame, mapping or {})])
@@ -142,6 +144,19 @@ def _email(kind: Kind | None) -> pl.Expr:
         .otherwise(pl.lit("none"))
     )
     return state.cast(pl.Enum(EMAIL_STATES)).alias("email")
+
+
+def _email_domain() -> pl.Expr:
+    """Return whose domain the found email is of; null without an email."""
+    state = (
+        pl.when("email_domain_agrees")
+        .then(pl.lit("the company's"))
+        .when("email_free_mail")
+        .then(pl.lit("private mailbox"))
+        .when(pl.col("email_domain_agrees").not_())
+        .then(pl.lit("another"))
+    )
+    return state.cast(pl.Enum(EMAIL_DOMAINS)).alias("email_domain")
 
 
 def _phone() -> pl.Expr:

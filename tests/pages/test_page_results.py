@@ -271,7 +271,7 @@ def test_a_story_tells_how_the_domain_was_cleaned_and_what_was_found(
             "reached",
             [
                 "From uploaded to found: uploaded 6, accepted 5, sent 5, completed 4, matched 2",
-                "Match rate by Segment: B 1 of 2 (50 %)",
+                "Match rate by Segment: B 1 of 2 (50 %), 95 % interval 9 to 91 %",
             ],
         ),
         ("found", ["Companies by contacts found: ", "Titles found most often: Owner"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from examples import examples
@@ -51,6 +53,22 @@ def test_spellings_of_a_title_are_one(rows: pl.DataFrame) -> None:
     assert texts(told, "title") == ["Owner", "Owner", None, None, "Owner", None, None]
 
 
+def test_whose_domain_an_email_is_of_is_a_question(tmp_path: Path) -> None:
+    story = Story(tmp_path, companies("acme.com", "beta.com", "gamma.com", "delta.com"))
+    story.send_all(
+        {
+            1: [person(email="ana@eu.acme.com")],
+            2: [person(email="bo@parent.com")],
+            3: [person(email="cy@gmail.com")],
+            4: [],
+        }
+    )
+
+    told = facets.facet_frame(join.results(story.ledger, story.run_id), Kind.FIND_PEOPLE)
+
+    assert texts(told, "email_domain") == ["the company's", "another", "private mailbox", None]
+
+
 def test_a_question_with_one_answer_for_all_rows_is_not_asked(rows: pl.DataFrame) -> None:
     answered = facets.facet_frame(rows.head(1), Kind.FIND_PEOPLE)
 
@@ -61,12 +79,13 @@ def uploaded(**columns: list[str | None]) -> pl.DataFrame:
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     text = pl.lit(None, dtype=pl.String)
     found = ("batch_id", "title_fit", "found_title", "found_email", "found_email_status", "found_phone")
+    flags = ("found_email_verified", "email_domain_agrees", "email_free_mail")
     return frame.with_columns(
         pl.lit("One").alias("run_name"),
         pl.lit("matched").alias("outcome"),
         pl.lit("matched").alias("result"),
         *(text.alias(name) for name in found),
-        pl.lit(None, dtype=pl.Boolean).alias("found_email_verified"),
+        *(pl.lit(None, dtype=pl.Boolean).alias(name) for name in flags),
     )
 
 

@@ -61,7 +61,8 @@ def _first(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> int:
     if prepared.task_count <= PILOT_FROM:
         return 0
     key = f"{draft.draft_id}_first"
-    first_ever = not resources.settings().simulated and not resources.runs()
+    sent_here = any(not run.made_elsewhere for run in resources.runs())
+    first_ever = not resources.settings().simulated and not sent_here
     st.session_state.setdefault(key, choices.get("send_first") or (_PILOT if first_ever else _ALL))
     labels = {
         _ALL: f"All {words.counted(prepared.task_count, 'task')}",

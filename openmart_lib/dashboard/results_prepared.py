@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 import polars as pl
@@ -21,6 +22,7 @@ from openmart_lib.results.chain_file import export_best
 from openmart_lib.results.export import ExportInfo
 from openmart_lib.results.join import Shape
 from openmart_lib.results.quality import RANKING, Criterion
+from openmart_lib.results.taking import note_all
 from openmart_lib.results.together import Runs
 
 AT_ONCE: Final = 50_000  # lines a download button may build while somebody waits
@@ -146,7 +148,7 @@ def _owner() -> str:
 
 
 def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | None = None) -> ExportInfo:
-    """Write one file under a name nobody can guess; whoever asked removes it.
+    """Write one file under a name nobody can guess; whoever asked removes it, and notes it when it is taken.
 
     Raises:
         InputError: If it cannot be written, or the run's personal data was deleted meanwhile.
@@ -156,17 +158,26 @@ def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | N
     path = ledger.exports_dir / f"{first}-{secrets.token_hex(16)}.{wanted.ext}"
     if isinstance(wanted, WantedBest):
         style = FORMATS[wanted.fmt].csv
-        written = export_best(ledger, ids, path, csv=style, progress=progress)
+        written = export_best(ledger, ids, path, csv=style, progress=progress, later=True)
     elif wanted.fmt in FORMATS:
         shape: Shape = wanted.shape  # type: ignore[assignment]  # checked by join.results
         style = FORMATS[wanted.fmt].csv
         rows, ranking = wanted.rows, wanted.ranking
         written = export.export_run(
-            ledger, ids, path, shape=shape, rows=rows, ranking=ranking, csv=style, progress=progress
+            ledger,
+            ids,
+            path,
+            shape=shape,
+            rows=rows,
+            ranking=ranking,
+            csv=style,
+            progress=progress,
+            later=True,
         )
     else:
         apart = wanted.fmt == "apart"
-        written = export.export_preset(ledger, first, path, wanted.shape, apart=apart, rows=wanted.rows)
+        rows = wanted.rows
+        written = export.export_preset(ledger, first, path, wanted.shape, apart=apart, rows=rows, later=True)
     gone = [run_id for run_id in ids if erased_at(ledger, run_id) is not None]
     if gone:
         path.unlink(missing_ok=True)
@@ -179,11 +190,13 @@ def write_file(ledger: Ledger, wanted: Wanted, progress: background.Progress | N
 
 def file_bytes(wanted: Wanted) -> bytes:
     """Build a small file; called by the click, not by every rerun, so nothing personal lies about."""
-    path = write_file(resources.ledger(), wanted).path
+    written = write_file(resources.ledger(), wanted)
     try:
-        return path.read_bytes()
+        data = written.path.read_bytes()
     finally:
-        path.unlink(missing_ok=True)
+        written.path.unlink(missing_ok=True)
+    note_all(written.notes)
+    return data
 
 
 def prepare(wanted: Wanted) -> str:
@@ -210,7 +223,8 @@ def _work(wanted: Wanted, whose: str) -> Callable[[background.Progress], Ready]:
         written = write_file(ledger, wanted, progress)
         path, size = written.path, written.path.stat().st_size
         # Offered here and not by the page: a file that nobody comes back for is deleted in time too.
-        address = routes.OFFERS.add(path, wanted.file_name, whose)
+        taken = partial(note_all, written.notes)
+        address = routes.OFFERS.add(path, wanted.file_name, whose, taken=taken)
         return Ready(address, wanted.file_name, size, written.withheld, lists)
 
     return work

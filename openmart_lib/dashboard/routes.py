@@ -9,13 +9,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from openmart_lib.results.files import sweep
 
@@ -30,12 +34,16 @@ _HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A file that can be fetched until ``expires`` (UTC seconds), under this ``name``, by its ``owner``."""
+    """A file that can be fetched until ``expires`` (UTC seconds), under this ``name``, by its ``owner``.
+
+    ``taken`` is called once, when its last byte was served.
+    """
 
     path: Path
     name: str
     owner: str
     expires: float
+    taken: Callable[[], object] | None = None
 
 
 class Offers:
@@ -45,16 +53,25 @@ class Offers:
         self._lock = threading.Lock()
         self._known: dict[str, Offer] = {}
 
-    def add(self, path: Path, name: str, owner: str, *, lifetime: float = LIFETIME) -> str:
+    def add(
+        self,
+        path: Path,
+        name: str,
+        owner: str,
+        *,
+        lifetime: float = LIFETIME,
+        taken: Callable[[], object] | None = None,
+    ) -> str:
         """Offer a file for so many seconds, then delete it; return its address.
 
         Args:
             name: What the file is called where it is saved.
             owner: Whose it is; ``withdraw`` ends all of an owner.
+            taken: Called once, when somebody has it.
         """
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._known[token] = Offer(path, name, owner, time.time() + lifetime)
+            self._known[token] = Offer(path, name, owner, time.time() + lifetime, taken)
         timer = threading.Timer(lifetime, self._end, [token])
         timer.daemon = True
         timer.start()
@@ -69,6 +86,16 @@ class Offers:
             self._end(token)
             return None
         return offer if offer is not None and offer.path.is_file() else None
+
+    def note_taken(self, address: str) -> None:
+        """Call what is to be called once an offer was fetched, unless it was before."""
+        token = address.rsplit("/", 1)[-1]
+        with self._lock:
+            offer = self._known.get(token)
+            if offer is None or offer.taken is None:
+                return
+            self._known[token] = replace(offer, taken=None)
+        offer.taken()
 
     def withdraw(self, owner: str) -> None:
         """End all addresses of an owner and delete their files."""
@@ -100,14 +127,48 @@ def sweep_exports(folder: Path, *, at_start: bool = False) -> int:
     return sweep(folder, older_than=0.0 if at_start else 2 * LIFETIME, now=time.time())
 
 
+class _Download(FileResponse):
+    """A file that tells when its last byte was served to somebody who was still there."""
+
+    def __init__(self, offer: Offer, taken: Callable[[], object]) -> None:
+        super().__init__(offer.path, filename=offer.name, headers=_HEADERS)
+        self._taken = taken
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve all of it or the part that was asked for."""
+        request, last = Request(scope, receive), False
+
+        async def watched(message: Message) -> None:
+            nonlocal last
+            if message["type"] == "http.response.start":
+                last = _ends_the_file(message)
+            elif last and not message.get("more_body", False):
+                last = not await request.is_disconnected()  # of an answer that is over it is always true
+            await send(message)
+
+        await super().__call__(scope, receive, watched)
+        if last and request.method == "GET":
+            await run_in_threadpool(self._taken)
+
+
+def _ends_the_file(start: Message) -> bool:
+    """Return whether an answer holds the last byte of the file: all of it, or a range up to its end."""
+    ranges = [value.decode("latin-1") for name, value in start["headers"] if name == b"content-range"]
+    if not ranges:
+        return bool(start["status"] == 200)
+    place, _, size = ranges[0].rpartition("/")
+    return bool(start["status"] == 206) and place.endswith(f"-{int(size) - 1}")
+
+
 async def export_file(request: Request) -> Response:
-    """Serve one prepared file as a download."""
-    offer = OFFERS.find(request.path_params["token"])
+    """Serve one prepared file as a download; what is to be noted of it is noted when it was served."""
+    token = request.path_params["token"]
+    offer = OFFERS.find(token)
     if offer is None:
         return PlainTextResponse(
             "This download has expired. Nothing is lost: open Results and prepare it again.", status_code=410
         )
-    return FileResponse(offer.path, filename=offer.name, headers=_HEADERS)
+    return _Download(offer, partial(OFFERS.note_taken, token))
 
 
 ROUTES: Final = [Route(f"{_PATH}{{token}}", export_file)]

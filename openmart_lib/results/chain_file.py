@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import Ledger, Outcome, queries
-from openmart_lib.ledger.exports import note_export
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.states import SENTENCES
 from openmart_lib.results.chain import chain
 from openmart_lib.results.export import Csv, ExportInfo, write_frame
+from openmart_lib.results.taking import note
 from openmart_lib.results.withheld import withhold
 from openmart_lib.settings import SANDBOX
 
@@ -30,13 +28,14 @@ def export_best(
     rows: pl.Series | None = None,
     csv: Csv = "excel",
     progress: Callable[[int, int], None] | None = None,
+    later: bool = False,
 ) -> ExportInfo:
     """Write the best that several runs found to a file; it is noted with each of them.
 
     Args:
         run_ids: As for ``chain``.
         rows: Only these rows of the first list, by number; None = all.
-        csv, progress: As for ``export_run``.
+        csv, progress, later: As for ``export_run``.
 
     Raises:
         RunNotFoundError: If one of the runs does not exist.
@@ -51,8 +50,12 @@ def export_best(
     frame = kept.frame
     sheet = _about(runs, frame, kept.sentence()) if path.suffix.lower() == ".xlsx" else None
     sha256 = write_frame(frame, path, csv=csv, summary=sheet, progress=progress)
-    noted = [_note(ledger, run, path, frame, sha256, kept.rows) for run in runs]
-    return ExportInfo(path, frame.height, frame.height, sha256, all(noted), kept.rows)
+    kind, lines = path.suffix[1:].lower(), frame.height
+    notes = [
+        note(ledger, run, sha256=sha256, kind=kind, shape=BEST, lines=lines, rows=lines, withheld=kept.rows)
+        for run in runs
+    ]
+    return ExportInfo.of(path, lines, lines, sha256, kept.rows, notes, later=later)
 
 
 def found_by(frame: pl.DataFrame) -> pl.DataFrame:
@@ -84,20 +87,3 @@ def _about(runs: Sequence[RunInfo], frame: pl.DataFrame, withheld: str) -> pl.Da
     counts = dict(frame["result"].value_counts().rows())
     facts += [(str(one), f"{counts[one]:,}", SENTENCES[one]) for one in Outcome if counts.get(one)]
     return pl.DataFrame(facts, schema=dict.fromkeys(("what", "value", "meaning"), pl.String), orient="row")
-
-
-def _note(ledger: Ledger, run: RunInfo, path: Path, frame: pl.DataFrame, sha256: str, withheld: int) -> bool:
-    with suppress(LedgerError):
-        note_export(
-            ledger,
-            run.run_id,
-            sha256=sha256,
-            kind=path.suffix[1:].lower(),
-            shape=BEST,
-            lines=frame.height,
-            rows=frame.height,
-            partial=run.final_rows < run.row_count,
-            withheld=withheld,
-        )
-        return True
-    return False

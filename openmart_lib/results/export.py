@@ -12,21 +12,20 @@ import time
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
 import polars as pl
 
-from openmart_lib.errors import InputError, LedgerError
+from openmart_lib.errors import InputError
 from openmart_lib.intake.guard import guard, guard_name
 from openmart_lib.ledger import Ledger, Outcome, queries
-from openmart_lib.ledger.exports import note_export
 from openmart_lib.ledger.overview import RunInfo
-from openmart_lib.results import crm, join, since
+from openmart_lib.results import crm, join
 from openmart_lib.results.files import HashedFile, whole_file
 from openmart_lib.results.quality import RANKING, Criterion, ranking_sentence
+from openmart_lib.results.taking import Note, note, note_all
 from openmart_lib.results.together import SEVERAL_KINDS, Runs
 from openmart_lib.results.withheld import withheld_rows, withhold
 from openmart_lib.results.workbook import summary_sheet, write_workbook
@@ -47,6 +46,7 @@ class ExportInfo:
 
     ``noted``: whether the ledger could note it; a full disk there must not keep the results here.
     ``withheld``: uploaded rows of which something is left out, as it is on a never-contact list.
+    ``notes``: what is left to do when somebody has the file, where it was written for ``later``.
     """
 
     path: Path
@@ -55,6 +55,24 @@ class ExportInfo:
     sha256: str
     noted: bool = True
     withheld: int = 0
+    notes: tuple[Note, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        lines: int,
+        rows: int,
+        sha256: str,
+        withheld: int,
+        notes: Sequence[Note],
+        *,
+        later: bool,
+    ) -> ExportInfo:
+        """Return what is told of a written file, noted in the ledger unless it is ``later``."""
+        if later:
+            return cls(path, lines, rows, sha256, False, withheld, tuple(notes))
+        return cls(path, lines, rows, sha256, note_all(notes), withheld)
 
 
 def export_run(
@@ -68,6 +86,7 @@ def export_run(
     ranking: Sequence[Criterion] = RANKING,
     csv: Csv = "excel",
     progress: Progress | None = None,
+    later: bool = False,
 ) -> ExportInfo:
     """Write the results of runs to a file whose ending says which kind: .csv, .xlsx, .parquet or .jsonl.
 
@@ -80,6 +99,7 @@ def export_run(
         rows: Only these uploaded rows, as for ``join.results``; None = all.
         csv: ``excel``: UTF-8 with byte order mark and formula guard. ``plain``: UTF-8, cells as they are.
         progress: Told (lines written, lines in all).
+        later: Nobody has the file yet: it is noted by ``taking.note_all(info.notes)``.
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -97,14 +117,15 @@ def export_run(
         only = f"{_only_words(outcomes, rows)} {kept.sentence()}".strip()
         sheet = summary_sheet(runs, frame, shape=shape, rows=count, only=only, best_first=best_first)
     sha256 = write_frame(frame, path, csv=csv, summary=sheet, progress=progress)
-    noted = [
-        _note(
+    notes = [
+        note(
             ledger,
             run,
-            part,
-            sha256,
+            taken=part,
+            sha256=sha256,
             kind=path.suffix[1:].lower(),
             shape=shape,
+            lines=part.height,
             rows=part["row"].n_unique(),
             withheld=kept.rows if runs.alone else withheld_rows(part).len(),
             ranking=", ".join(ranking) if best_first else "",
@@ -112,7 +133,7 @@ def export_run(
         )
         for run, part in _by_run(frame, runs)
     ]
-    return ExportInfo(path, frame.height, count, sha256, all(noted), kept.rows)
+    return ExportInfo.of(path, frame.height, count, sha256, kept.rows, notes, later=later)
 
 
 def _by_run(frame: pl.DataFrame, runs: Runs) -> Iterator[tuple[RunInfo, pl.DataFrame]]:
@@ -131,12 +152,13 @@ def export_preset(
     apart: bool = False,
     outcomes: Collection[Outcome] | None = None,
     rows: pl.Series | None = None,
+    later: bool = False,
 ) -> ExportInfo:
     """Write the file that another program imports, or (``apart``) the lines that it cannot, with the reason.
 
     Args:
         preset: A key of ``crm.PRESETS``.
-        outcomes, rows: As for ``export_run``.
+        outcomes, rows, later: As for ``export_run``.
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -158,10 +180,18 @@ def export_preset(
     taken = frame if not apart else frame.clear()  # what was left out was not taken to where it is used
     shape = "left out" if apart else "people"
     rows_of = frame["row"].n_unique()
-    noted = _note(
-        ledger, run, taken, sha256, kind=preset, shape=shape, rows=rows_of, of=written, withheld=kept.rows
+    told = note(
+        ledger,
+        run,
+        taken=taken,
+        sha256=sha256,
+        kind=preset,
+        shape=shape,
+        lines=written.height,
+        rows=rows_of,
+        withheld=kept.rows,
     )
-    return ExportInfo(path, written.height, rows_of, sha256, noted, kept.rows)
+    return ExportInfo.of(path, written.height, rows_of, sha256, kept.rows, [told], later=later)
 
 
 def write_frame(
@@ -269,41 +299,6 @@ def _only_words(outcomes: Collection[Outcome] | None, rows: pl.Series | None) ->
     if outcomes is not None:
         return f"Only rows with the outcome {', '.join(outcomes)}."
     return "Only the rows that the page showed." if rows is not None else ""
-
-
-def _note(
-    ledger: Ledger,
-    run: RunInfo,
-    taken: pl.DataFrame,
-    sha256: str,
-    *,
-    kind: str,
-    shape: str,
-    rows: int,
-    withheld: int,
-    of: pl.DataFrame | None = None,
-    ranking: str = "",
-    other_runs: Sequence[str] = (),
-) -> bool:
-    """Note a file in the ledger; return whether that could be done."""
-    with suppress(LedgerError):
-        note_export(
-            ledger,
-            run.run_id,
-            sha256=sha256,
-            kind=kind,
-            shape=shape,
-            lines=(taken if of is None else of).height,
-            rows=rows,
-            partial=run.final_rows < run.row_count,
-            withheld=withheld,
-            ranking=ranking,
-            other_runs=other_runs,
-        )
-        if taken.height:
-            since.note_taken(ledger, run.run_id, taken, run.row_count)
-        return True
-    return False
 
 
 def _write_text(frame: pl.DataFrame, target: BinaryIO, style: str) -> Iterator[int]:

@@ -28,18 +28,28 @@ def new_rows(ledger: Ledger, run_id: str, frame: pl.DataFrame) -> pl.Series:
     Returns:
         Int64, in order; all final rows where no file was taken yet.
     """
-    now = _now(frame)
+    now = said(frame)
     known = recall_taken(ledger, run_id)
     before = _series(b"" if known is None else known[1], now["row"])
-    final = pl.col("result") != Outcome.PENDING
+    final = pl.col("code") != _CODES[str(Outcome.PENDING)]
     return now.with_columns(before).filter(final & (pl.col("code") != pl.col("before")))["row"]
 
 
-def note_taken(ledger: Ledger, run_id: str, frame: pl.DataFrame, row_count: int) -> None:
-    """Remember what the rows of this frame say: they were taken just now; other rows stay as remembered.
+def said(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return what each uploaded row of a frame says: row (Int64), code (UInt8), in order.
 
     Args:
         frame: As for ``new_rows``.
+    """
+    code = pl.col("result").replace_strict(_CODES, return_dtype=pl.UInt8).alias("code")
+    return frame.select("row", "result").unique("row", keep="first").sort("row").select("row", code)
+
+
+def note_taken(ledger: Ledger, run_id: str, taken: pl.DataFrame, row_count: int) -> None:
+    """Remember what these rows said: they were taken just now; other rows stay as remembered.
+
+    Args:
+        taken: As ``said`` gives it.
         row_count: Uploaded rows of the run.
 
     Raises:
@@ -48,14 +58,9 @@ def note_taken(ledger: Ledger, run_id: str, frame: pl.DataFrame, row_count: int)
     known = recall_taken(ledger, run_id)
     states = bytearray(b"" if known is None else known[1])
     states.extend([_NEVER] * (row_count - len(states)))
-    for row, code in _now(frame).select("row", "code").iter_rows():
+    for row, code in taken.iter_rows():
         states[row - 1] = code
     remember_taken(ledger, run_id, bytes(states))
-
-
-def _now(frame: pl.DataFrame) -> pl.DataFrame:
-    code = pl.col("result").replace_strict(_CODES, return_dtype=pl.UInt8).alias("code")
-    return frame.select("row", "result").unique("row", keep="first").sort("row").with_columns(code)
 
 
 def _series(states: bytes, rows: pl.Series) -> pl.Series:

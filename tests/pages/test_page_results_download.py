@@ -17,7 +17,7 @@ from openmart_lib.errors import InputError
 from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.ledger.erasing import erase_run
 from openmart_lib.ledger.exports import exports_of
-from openmart_lib.results import crm, export, join
+from openmart_lib.results import crm, export, join, since
 from openmart_lib.results.together import Runs
 from openmart_lib.results.withheld import LEFT_OUT
 from tests.pages.conftest import Desk, button, eventually, texts
@@ -111,6 +111,26 @@ def test_what_is_new_since_the_last_download_can_be_taken_alone(desk: Desk) -> N
 
     assert not page.exception
     assert "5 rows became final or changed since then." in texts(page)
+
+
+def test_a_prepared_file_counts_as_taken_when_it_was_fetched_and_not_before(
+    finished_desk: Desk, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that expires unfetched must not hide its rows from "only what is new since my last download"."""
+    monkeypatch.setattr(results_prepared, "owner", lambda: "tab 1")
+    ledger = finished_desk.ledger
+    before = len(exports_of(ledger, run_id)), since.taken_at(ledger, run_id)
+
+    ready = fetch(results_prepared.prepare(wanted(finished_desk, run_id, "rows", "plain", words="fetched")))
+    assert (len(exports_of(ledger, run_id)), since.taken_at(ledger, run_id)) == before
+
+    routes.OFFERS.note_taken(ready.address)
+    routes.OFFERS.note_taken(ready.address)
+    assert len(exports_of(ledger, run_id)) == before[0] + 1
+    assert since.taken_at(ledger, run_id) not in (None, before[1])
+    rows = join.results(ledger, run_id, "rows")
+    assert since.new_rows(ledger, run_id, rows).is_empty()
+    routes.OFFERS.withdraw("tab 1")
 
 
 def test_when_nothing_is_new_there_is_no_button(finished_desk: Desk, run_id: str) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -141,6 +141,23 @@ def test_the_route_serves_the_file_under_its_name_and_lets_nobody_keep_it(port: 
     assert _get(port, "/api/exports/forged")[0] == 410
 
 
+def test_a_file_is_taken_once_when_its_last_byte_was_served(port: str, file: Path) -> None:
+    """A look at its size, or at its beginning, is not to have it; a download that was resumed is."""
+    taken: list[str] = []
+    address = OFFERS.add(file, "a.csv", "me", taken=lambda: taken.append("taken"))
+
+    _get(port, address, method="HEAD")
+    _get(port, address, only=3)
+    assert taken == []
+
+    assert _get(port, address, since=3)[2] == b"@one.invalid"
+    _eventually(lambda: taken == ["taken"])
+    _get(port, address)
+    _get(port, address)  # answered after the one before was noted, had it been
+    assert taken == ["taken"]
+    OFFERS.withdraw("me")
+
+
 def test_files_are_swept_at_the_start_and_by_age_but_not_while_they_are_written(tmp_path: Path) -> None:
     now = time.time()
     for name, age in (("a.csv", 0), ("b.csv", 2 * LIFETIME + 1), (".c.part", 60), (".d.part", CUT_OFF_AFTER)):
@@ -180,9 +197,19 @@ def test_a_download_of_300_mb_starts_at_once_and_costs_the_server_next_to_no_mem
     assert urlsplit(address).path == address
 
 
-def _get(port: str, path: str, only: int | None = None) -> tuple[int, http.client.HTTPMessage, bytes]:
+def _eventually(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert holds()
+
+
+def _get(
+    port: str, path: str, only: int | None = None, *, since: int = 0, method: str = "GET"
+) -> tuple[int, http.client.HTTPMessage, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=30)
-    connection.request("GET", path, headers={"Range": f"bytes=0-{only - 1}"} if only else {})
+    part = f"bytes={since}-{only - 1 if only else ''}"
+    connection.request(method, path, headers={"Range": part} if only or since else {})
     answer = connection.getresponse()
     body = answer.read()
     connection.close()

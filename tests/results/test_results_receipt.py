@@ -23,7 +23,7 @@ from openmart_lib.ledger.answers import finish_if_complete
 from openmart_lib.ledger.balances import END, START, note_balance
 from openmart_lib.ledger.erasing import erase_run
 from openmart_lib.ledger.submissions import lose
-from openmart_lib.results import export, receipt, summary
+from openmart_lib.results import export, receipt, summary, taking
 from openmart_lib.settings import Prices
 
 PRICES = Prices()
@@ -204,7 +204,7 @@ def test_a_file_is_written_also_where_the_ledger_cannot_note_it(
     def full(*_: object, **__: object) -> None:
         raise LedgerError("The disk is full.")
 
-    monkeypatch.setattr(export, "note_export", full)
+    monkeypatch.setattr(taking, "note_export", full)
     info = export.export_run(story.ledger, story.run_id, tmp_path / "out.csv", shape="rows")
 
     assert not info.noted

@@ -58,6 +58,16 @@ def test_damage_that_comes_while_the_pages_are_open_is_a_message_too(desk: Desk,
     assert "is damaged" in texts(page)
 
 
+def test_a_disk_that_is_nearly_full_is_said_above_the_page_because_nothing_is_sent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "free_bytes", lambda folder: 34_567_890)
+
+    said = texts(desk.open("settings"))
+
+    assert "The disk is nearly full (34 MB left in" in said and "Nothing more is sent" in said
+
+
 def test_a_network_file_system_is_named_in_the_checklist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

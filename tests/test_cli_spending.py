@@ -84,6 +84,7 @@ def test_a_dry_run_tells_all_that_confirm_would_show(
     assert "nobody has measured it" in shown["expected_basis"]
     assert (shown["balance"], shown["balance_words"]) == (None, "Balance: not read yet.")
     assert "third-party" in shown["price_source"] and shown["send_seconds"] > 0
+    assert shown["reusable"] is None, "there is no ledger yet, so nothing was ever bought"
     assert not settings.environment_dir.exists(), "nothing is written"
 
 
@@ -105,6 +106,26 @@ def test_a_dry_run_learns_from_earlier_runs_and_knows_the_balance(
     }
     assert shown["credits_expected"] == shown["credits_at_most"]
     assert shown["balance"] == 4_321.0
+
+
+def test_what_was_bought_before_is_in_the_object_of_every_run_and_reused_only_when_asked_for(
+    settings: Settings, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute([*RUN])
+    answered(ledger)
+    known = {"rows": 240, "answered": 100, "waiting": 140, "may_have_been_bought": 0, "days": 90}
+    capsys.readouterr()
+
+    execute([*RUN, "--dry-run", "--json"])
+    shown = told(capsys)
+    assert shown["reusable"] == known | {"saves_credits_at_most": 720.0}
+    assert (shown["tasks"], shown["credits_at_most"]) == (240, 720.0), "reuse is off unless it is said"
+
+    execute([*RUN, "--again", "--json"])
+    assert told(capsys)["reusable"]["rows"] == 240
+    execute([*RUN, "--reuse", "30", "--dry-run", "--json"])
+    shown = told(capsys)
+    assert (shown["reusable"]["rows"], shown["reusable"]["days"], shown["tasks"]) == (240, 30, 0)
 
 
 def test_what_may_cost_much_needs_a_number_that_a_person_typed(

@@ -18,6 +18,7 @@ from openmart_lib.dashboard import (
     results_receipt,
     results_table,
     results_together,
+    results_unmatched,
     results_view,
     row_story,
     run_card,
@@ -106,5 +107,6 @@ results_view.headline(chosen, result)
 results_pictures.outcomes(chosen, explorer, result)
 pictures = st.container()  # its place: rows can be read while the pictures are being counted
 rows(chosen, explorer)
+results_unmatched.show(chosen)
 with pictures:
     results_pictures.show(chosen, explorer, result)

@@ -75,6 +75,11 @@ def told(runs: Runs) -> Told:
     return _told(runs.ids, _state(runs))
 
 
+def unmatched(runs: Runs) -> pl.DataFrame:
+    """Return the records of a run that belong to no uploaded row, as ``join.unmatched``."""
+    return _unmatched(runs.ids[0], _state(runs))
+
+
 def match_rate(runs: Runs, facet: str) -> pl.DataFrame:
     """Return how often each value of a facet led to a match, as ``results.summary.match_rate``."""
     return _match_rate(runs.ids, facet, _state(runs))
@@ -130,6 +135,11 @@ def _told(ids: tuple[str, ...], state: int) -> Told:
         per_company=pictures.records_per_company(frame),
         titles=pictures.top_titles(frame),
     )
+
+
+@st.cache_resource(max_entries=2 * RUNS_KEPT, show_spinner=False)
+def _unmatched(run_id: str, state: int) -> pl.DataFrame:
+    return join.unmatched(resources.ledger(), run_id)
 
 
 @st.cache_resource(max_entries=8 * RUNS_KEPT, show_spinner=False)

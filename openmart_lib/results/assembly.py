@@ -90,16 +90,18 @@ def assemble(parts: Parts, form: Form) -> pl.DataFrame:
     return cells.hstack(told.select(in_order([*OWN_COLUMNS, *numbers])))
 
 
-def strays(parts: Parts) -> pl.DataFrame:
-    """Return the records that belong to no uploaded row; see ``join.unmatched``."""
-    of_task = parts.links.group_by("task_no").agg(
+def strays(links: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the records that belong to no uploaded row; see ``join.unmatched``.
+
+    Args:
+        links, lines: As in ``Parts``; of the links all of a task whose records are among the lines.
+    """
+    of_task = links.group_by("task_no").agg(
         pl.col("seq").unique().sort().cast(pl.String).str.join(", ").alias("asked_for_rows")
     )
-    ties = _ties(parts.links)
-    keys = _record_keys(parts.lines).join(
-        ties, on=["task_no", "person_no"], how="anti", maintain_order="left"
-    )
-    stray = parts.lines[keys["line"]]
+    ties = _ties(links)
+    keys = _record_keys(lines).join(ties, on=["task_no", "person_no"], how="anti", maintain_order="left")
+    stray = lines[keys["line"]]
     return (
         stray.join(of_task, on="task_no", how="left", maintain_order="left")
         .with_columns(

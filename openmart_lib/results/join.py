@@ -107,7 +107,14 @@ def unmatched(ledger: Ledger, run_id: str) -> pl.DataFrame:
     Raises:
         RunNotFoundError: If there is no such run.
     """
-    return strays(read_parts(ledger, run_id))
+    lines = records.scan_lines(ledger, run_id).filter(pl.col("record_no").is_not_null())
+    if queries.foreign_tracking(ledger, run_id).height:
+        links = queries.links(ledger, run_id)
+    else:  # each of our tasks was sent for a row, so only these can be nobody's
+        lines = lines.filter(pl.col("task_no").is_null() | pl.col("person_no").is_null())
+        asked = lines.select(pl.col("task_no").drop_nulls().unique()).collect().to_series()
+        links = queries.links(ledger, run_id, task_nos=asked.to_list())
+    return strays(links, lines.collect().sort("task_no", maintain_order=True))
 
 
 def read_parts(ledger: Ledger, run_id: str) -> Parts:

@@ -78,6 +78,23 @@ def withhold(ledger: Ledger, frame: pl.DataFrame) -> Withheld:
     return Withheld(told, told.filter(gone).select("row", "run_name").n_unique())
 
 
+def without_listed(ledger: Ledger, found: pl.DataFrame) -> Withheld:
+    """Take out records of nobody's row that are about somebody on a never-contact list; ``rows`` counts them.
+
+    Args:
+        found: ``join.unmatched``; such a record's company is the one that its email is of.
+
+    Raises:
+        LedgerError: If the lists cannot be read: then nothing may be written.
+    """
+    lists = lists_of(ledger)
+    if not lists or found.is_empty():
+        return Withheld(found, 0)
+    company = never.hosts(never.emails(found["found_email"])).alias("domain")
+    kept = found.filter(~_listed(lists, found.with_columns(company), "found_"))
+    return Withheld(kept, found.height - kept.height)
+
+
 def _asked_for(lists: Lists, frame: pl.DataFrame) -> pl.Series:
     """Return which lines are of a row that asked for a person whom its own cells name as a listed one."""
     known_person = (frame["kind"] == Kind.LOOKUP_PEOPLE).fill_null(False)  # null: no run had the row

@@ -13,6 +13,7 @@ from openmart_lib.dashboard import words
 from openmart_lib.engine.clients import SANDBOX_KEY
 from openmart_lib.ledger import Outcome, RunState, queries
 from openmart_lib.results import join
+from openmart_lib.results.assembly import NO_ROW
 from tests.pages.conftest import Desk, button, eventually, labels, texts
 
 FOLD = "Collect a batch made by another tool"
@@ -119,6 +120,9 @@ def test_a_list_is_joined_by_the_column_that_is_guessed_and_can_be_changed(desk:
     ]
     page = desk.open("results", run=run_id)
     assert {metric.label: metric.value for metric in page.metric}["Credits"] == "0 here"
+    _, stray = desk.open("results", run=run_id).dataframe
+    assert "1 record belongs to no row" in [one.label for one in page.expander]
+    assert stray.value["why"].to_list() == [NO_ROW] and stray.value["tracking_id"].to_list() == ["row-7"]
     story = desk.open("results", run=run_id, row="1")
     assert "Task row-1 in batch 1, done" in texts(story)
     assert "what it asked for is not known here" in texts(story)

@@ -140,7 +140,7 @@ def test_every_uploaded_row_is_there_in_order_with_its_own_cells(plan: dict[str,
 def test_no_record_is_lost_or_doubled(plan: dict[str, Any], info: RunInfo) -> None:
     """Of a record given back by several answers for one row, the answer that has it most often counts."""
     parts = parts_of(plan, info)
-    long, strays = assembly.assemble(parts, "long"), assembly.strays(parts)
+    long, strays = assembly.assemble(parts, "long"), assembly.strays(parts.links, parts.lines)
     group_size = Counter(task_no for _, task_no, _, _ in plan["links"])
     row_of = {
         (task_no, 0 if group_size[task_no] == 1 else person_no): seq

@@ -41,6 +41,7 @@ _PEOPLE: Final = pl.Struct(
 class Added:
     """An import: entries ``read``, those that were ``new``, and the file's lines that are no entry.
 
+    ``column`` is the one that was read of a file with several.
     ``withdrawn`` are rows of earlier lists that waited to be sent and are not any more.
     """
 
@@ -49,10 +50,13 @@ class Added:
     new: int
     unread: tuple[int, ...]
     withdrawn: int = 0
+    column: str | None = None
 
     def sentence(self) -> str:
         """Say what was taken up and what was not."""
-        said = f"{self.read:,} entries were read into {self.list_name!r}, {self.new:,} of them new."
+        source = "" if self.column is None else f" from the column {self.column!r}"
+        entries = "entry was" if self.read == 1 else "entries were"
+        said = f"{self.read:,} {entries} read{source} into {self.list_name!r}, {self.new:,} of them new."
         if self.unread:
             lines = ", ".join(f"{line:,}" for line in self.unread[:5])
             more = "" if len(self.unread) <= 5 else f" and {len(self.unread) - 5:,} more"
@@ -86,7 +90,9 @@ class Lists:
 
 
 def one_column(read: Callable[[str | None], Upload]) -> Upload:
-    """Read a file of one column; commas inside its lines ("Ana Silva, acme.com") part nothing.
+    """Read a file with a column of entries; commas inside its lines ("Ana Silva, acme.com") part nothing.
+
+    A table keeps its columns: one of them may hold the entries.
 
     Args:
         read: Reads the file with this delimiter: None finds out, "" means one column.
@@ -96,26 +102,26 @@ def one_column(read: Callable[[str | None], Upload]) -> Upload:
     """
     upload = read(None)
     crowded = len(uploaded_columns(upload.frame)) > 1 and upload.format.delimiter
-    return read("") if crowded else upload
+    return read("") if crowded and never.are_lines(upload.frame) else upload
 
 
 def add_list(ledger: Ledger, upload: Upload, *, name: str) -> Added:
     """Take up a never-contact list; entries that are on it already stay.
 
     Args:
-        upload: A file of one column: emails, websites, LinkedIn links, or names with a website
-            ("Ana Silva, acme.com").
+        upload: A file with one column of emails, websites, LinkedIn links, or names with a website
+            ("Ana Silva, acme.com"); other columns beside it are not read.
         name: What the list is called: it can be removed by that name.
 
     Raises:
-        InputError: If the file has several columns, or nothing in it can be read.
+        InputError: If it is not clear which column is meant, or nothing in it can be read.
         LedgerError: If it could not be stored.
     """
     entries = never.read_entries(upload)
     key = secret(ledger)
     hashed = [(kind, _hash(key, kind, normal)) for kind, normal in entries.known.rows()]
     new = add_entries(ledger, name, hashed)
-    return Added(name, len(hashed), new, entries.unread, withdraw_listed(ledger))
+    return Added(name, len(hashed), new, entries.unread, withdraw_listed(ledger), entries.column)
 
 
 def withdraw_listed(ledger: Ledger, *, run_id: str | None = None, batches: int | None = None) -> int:

@@ -37,6 +37,16 @@ def test_a_file_is_taken_up_and_counted_without_naming_anybody(
     assert not any(word in out + told for word in ("ana@", "beta", "Lee"))
 
 
+def test_an_export_with_several_columns_says_which_one_was_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "Email,Name\nana@acme.com,Ana Silva\n")
+
+    assert execute(["suppress", file]) == 0
+
+    assert "1 entry was read from the column 'Email'" in capsys.readouterr().out
+
+
 def test_a_list_is_removed_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     execute(["suppress", written(tmp_path, "who\nana@acme.com\n"), "--name", "opt-outs"])
 

@@ -182,6 +182,69 @@ def test_commas_inside_a_line_part_nothing(ledger: Ledger) -> None:
     assert [(one.people, one.entries) for one in never_lists(ledger)] == [(2, 2)]
 
 
+def taken_up(ledger: Ledger, text: str) -> suppression.Added:
+    """Take up a list that was exported as CSV."""
+    data = text.encode()
+    upload = suppression.one_column(lambda delimiter: read_upload(data, "opt-outs.csv", delimiter=delimiter))
+    return suppression.add_list(ledger, upload, name="opt-outs")
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "kinds"),
+    [
+        ("Email,Name\nana@acme.com,Ana Silva\nbo@beta.com,Bo Lee\n", "Email", (2, 0, 0)),
+        ("Name;E-Mail\nAna Silva;ana@acme.com\nBo Lee;bo@beta.com\n", "E-Mail", (2, 0, 0)),
+        ("First,Last,Mail,Reason\nAna,Silva,ana@acme.com,asked\n", "Mail", (1, 0, 0)),
+        ("ana@acme.com,Ana Silva\nbo@beta.com,Bo Lee\n", "column_1", (2, 0, 0)),
+        ("Company,Website\nAcme Inc,acme.com\nBeta,beta.com\n", "Website", (0, 2, 0)),
+        ("Name,Profile\nAna,linkedin.com/in/ana\nBo,linkedin.com/in/bo\n", "Profile", (0, 0, 2)),
+        ("Name,Website\nAna Silva,acme.com\nBo Lee,beta.com\n", None, (0, 0, 2)),
+        ("First,Last,Website\nAna,Silva,acme.com\nBo,Lee,beta.com\n", None, (0, 0, 2)),
+        ("who\nana@acme.com\nbeta.com\ngamma.com\nBo Lee, beta.com\n", None, (1, 2, 1)),
+    ],
+)
+def test_the_one_column_that_holds_the_entries_is_read_and_named(
+    ledger: Ledger, text: str, column: str | None, kinds: tuple[int, int, int]
+) -> None:
+    added = taken_up(ledger, text)
+
+    assert added.column == column
+    assert (f"from the column '{column}'" in added.sentence()) == (column is not None)
+    assert [(one.emails, one.domains, one.people) for one in never_lists(ledger)] == [kinds]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Email,Website\nana@acme.com,beta.com\n",
+        "Name,Company,Website\nAna Silva,Acme,acme.com\n",
+        "Website,Name\nacme.com,Ana Silva\n",
+        "Name,Company\nAna Silva,Acme\n",
+    ],
+    ids=["two can be meant", "people or companies", "website first", "none"],
+)
+def test_where_the_column_is_not_clear_a_file_with_one_is_asked_for(ledger: Ledger, text: str) -> None:
+    columns = text.splitlines()[0].replace(",", ", ")
+
+    with pytest.raises(InputError, match=rf"columns \({columns}\).*Give a file with one column"):
+        taken_up(ledger, text)
+
+    assert never_lists(ledger) == []
+
+
+def test_a_row_without_an_entry_among_several_columns_is_said(ledger: Ledger) -> None:
+    added = taken_up(ledger, "Email,Name\nana@acme.com,Ana Silva\n,Bo Lee\n")
+
+    assert (added.read, added.unread) == (1, (3,))
+
+
+@pytest.mark.parametrize("cell", ["Ana Silva, ana@acme.com", "Ana Silva ana@acme.com"])
+def test_a_name_with_an_email_behind_it_is_that_email(ledger: Ledger, cell: str) -> None:
+    never(ledger, cell)
+
+    assert [(one.emails, one.people) for one in never_lists(ledger)] == [(1, 0)]
+
+
 @pytest.mark.parametrize(
     ("frame", "words"),
     [

@@ -24,7 +24,7 @@ def suppress(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="One column: emails, websites, LinkedIn links, or names with a website.",
+            help="A column of emails, websites, LinkedIn links, or names with a website.",
             show_default=False,
         ),
     ] = None,

@@ -63,9 +63,10 @@ def _add(known: list[str]) -> None:
     with st.form("never_add", clear_on_submit=True):
         name = st.text_input("Name of the list", value=_DEFAULT_NAME, max_chars=100)
         file = st.file_uploader(
-            "File with one column",
+            "File with a column of them",
             type=["csv", "txt", "tsv", "xlsx"],
-            help="Emails, websites, LinkedIn links, or names with a website: Ana Silva, acme.com",
+            help="Emails, websites, LinkedIn links, or names with a website: Ana Silva, acme.com. Of several "
+            "columns the one that holds them is used, and named.",
             max_upload_size=MAX_UPLOAD_BYTES // 1024**2,
         )
         st.caption("One entry a line: an email, a website, a LinkedIn link, or “Ana Silva, acme.com”.")

@@ -1,6 +1,7 @@
-"""A never-contact list as it is read: one column of emails, websites, LinkedIn links, or names and websites.
+"""A never-contact list as it is read: a column of emails, websites, LinkedIn links, or names and websites.
 
-Each cell becomes a kind and a normal form, the same that rows and results are compared in.
+Of a file with several columns the one that holds them is read, where there is no doubt which. Each cell
+becomes a kind and a normal form, the same that rows and results are compared in.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import polars as pl
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.domains import clean_domains
+from openmart_lib.intake.fields import Field
 from openmart_lib.intake.files import Upload
 from openmart_lib.intake.folding import fold_text
 from openmart_lib.intake.suffixes import registrable
+from openmart_lib.intake.synonyms import OTHER, meaning_of
 
 EMAIL: Final = "email"
 DOMAIN: Final = "domain"
@@ -23,6 +26,9 @@ PERSON: Final = "person"
 _SIMULATED: Final = ".invalid"  # the sandbox writes acme.com.invalid where it means acme.com
 _ADDRESS: Final = r"(?i)^(?:mailto:)?\s*([^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+)$"
 _IN_BRACKETS: Final = r"<([^<>\s]+@[^<>\s]+)>"
+_PEOPLE: Final = (Field.FIRST_NAME, Field.LAST_NAME, Field.FULL_NAME)
+_ENOUGH: Final = 0.5  # of a column's filled cells, or of a sample's rows
+SAMPLE: Final = 5_000  # rows that a choice of column looks at
 _NAME_AND_SITE: Final = r"^(.*\p{L}.*?)(?:\s*[,;|\t]\s*|\s+)(\S+\.\S+)$"
 
 
@@ -33,30 +39,35 @@ class Entries:
     Attributes:
         known: One row per entry, none twice: kind (``email``, ``domain``, ``person``), normal (String).
         unread: Lines of the file (1-based) that are none of these.
+        column: The column that was read, where the file has several.
     """
 
     known: pl.DataFrame
     unread: tuple[int, ...]
+    column: str | None = None
 
 
 def read_entries(upload: Upload) -> Entries:
-    """Read a never-contact list from an upload of one column.
+    """Read a never-contact list from the one column of an upload that holds it.
 
     Raises:
-        InputError: If the file has several columns, or not one cell of it can be read.
+        InputError: If no column, or more than one, can be meant, or not one cell can be read.
     """
     columns = uploaded_columns(upload.frame)
-    if len(columns) != 1:
+    column = columns[0] if len(columns) == 1 else column_of(upload.frame)
+    if column is None:
         raise InputError(
-            f"{upload.name} has {len(columns)} columns, and a never-contact list has one. Nothing was "
-            "changed. Keep the column of emails, websites, LinkedIn links or names with a website."
+            f"{upload.name} has {len(columns)} columns ({', '.join(columns)}), and which of them is meant is "
+            "not clear. Nothing was changed. Give a file with one column: emails, websites, LinkedIn links, "
+            "or names with a website."
         )
-    cells = upload.frame.select("file_line", cell=columns[0])
-    heading = pl.DataFrame({"file_line": [0], "cell": columns}, schema=cells.schema)
-    read = entries_of(pl.concat([heading, cells])["cell"])  # the first line may be an entry, not a heading
-    lines = pl.concat([heading, cells])["file_line"]
+    cells = upload.frame.select("file_line", cell=column)
+    heading = pl.DataFrame({"file_line": [0], "cell": [column]}, schema=cells.schema)
+    cells = pl.concat([heading, cells])  # the first line may be an entry, not a heading
+    read, lines = entries_of(cells["cell"]), cells["file_line"]
+    # An empty cell among several columns is somebody who is not listed; a blank line is nobody.
     unread = lines.filter(
-        read["kind"].is_null() & (lines > 0) & pl.concat([heading, cells])["cell"].is_not_null()
+        read["kind"].is_null() & (lines > 0) & (cells["cell"].is_not_null() | (len(columns) > 1))
     )
     known = read.drop_nulls().unique(maintain_order=True)
     if known.is_empty():
@@ -64,11 +75,69 @@ def read_entries(upload: Upload) -> Entries:
             f"No line of {upload.name} is an email, a website, a LinkedIn link or a name with a website. "
             "Nothing was changed. Look at the file, and write one of these on each line."
         )
-    return Entries(known, tuple(unread.to_list()))
+    return Entries(known, tuple(unread.to_list()), column if len(columns) > 1 else None)
+
+
+def column_of(frame: pl.DataFrame) -> str | None:
+    """Return the one column of several that holds emails, LinkedIn links or websites; None where in doubt.
+
+    Emails and links name people. A column of websites beside names of people is in doubt: the people at
+    these companies may be meant, or the companies.
+    """
+    held = _held(frame)
+    if len(held) != 1 or not _is_table(frame):
+        return None
+    ((name, kind),) = held.items()
+    others = [one for one in uploaded_columns(frame) if one != name]
+    return None if kind == DOMAIN and any(_names_people(one, len(others)) for one in others) else name
+
+
+def are_lines(frame: pl.DataFrame) -> bool:
+    """Return whether a file's delimiter parts nothing: its whole lines are the entries.
+
+    It is a list with a delimiter in some of its lines, or all lines are names with a website behind them.
+    """
+    if not _is_table(frame):
+        return True
+    *others, last = uploaded_columns(frame)
+    return _held(frame) == {last: DOMAIN} and all(_names_people(one, len(others)) for one in others)
+
+
+def _held(frame: pl.DataFrame) -> dict[str, str]:
+    """Return the columns that hold entries, with their kind."""
+    kinds = {name: _holds(frame[name].head(SAMPLE)) for name in uploaded_columns(frame)}
+    return {name: kind for name, kind in kinds.items() if kind is not None}
+
+
+def _holds(cells: pl.Series) -> str | None:
+    """Return the kind of entry that most filled cells of a column are, None where few are any."""
+    kinds = entries_of(cells.drop_nulls())["kind"]
+    if not len(kinds) or kinds.count() < _ENOUGH * len(kinds):
+        return None
+    return str(kinds.drop_nulls().mode().sort()[0])
+
+
+def _is_table(frame: pl.DataFrame) -> bool:
+    """Return whether most rows have several cells."""
+    cells = frame.head(SAMPLE).select(uploaded_columns(frame))
+    crowded = cells.select((pl.sum_horizontal(pl.all().is_not_null()) > 1).alias("crowded"))["crowded"]
+    return crowded.sum() >= _ENOUGH * max(1, len(crowded))
+
+
+def _names_people(header: str, others: int) -> bool:
+    """Return whether one of the columns beside the websites seems to name people, by its header.
+
+    A header that says nothing does so only where there is no other ("Ana Silva, acme.com").
+    """
+    meaning = meaning_of(header).field
+    return meaning in _PEOPLE or (others == 1 and meaning in ("", OTHER))
 
 
 def entries_of(cells: pl.Series) -> pl.DataFrame:
-    """Return one row per cell: kind and normal (String), both null where a cell is none of them."""
+    """Return one row per cell: kind and normal (String), both null where a cell is none of them.
+
+    A name with an email after it is that email.
+    """
     text = pl.col("cell").str.strip_chars()
     frame = (
         cells.alias("cell")
@@ -80,6 +149,10 @@ def entries_of(cells: pl.Series) -> pl.DataFrame:
             name=text.str.extract(_NAME_AND_SITE, 1),
             site=text.str.extract(_NAME_AND_SITE, 2),
         )
+    )
+    behind = pl.col("site").str.extract(_ADDRESS)
+    frame = frame.with_columns(email=pl.coalesce("email", behind)).with_columns(
+        name=pl.when(~pl.col("name").str.contains("@", literal=True)).then("name")
     )
     whole = clean_domains(frame["cell"], allow_example=True)
     sites = clean_domains(frame["site"], allow_example=True)

@@ -45,6 +45,13 @@ def test_a_file_becomes_a_list_with_its_counts(desk: Desk) -> None:
     assert not any(word in texts(page) for word in ("ana@acme", "beta.com", "Bo Lee, acme.com\n"))
 
 
+def test_an_export_with_several_columns_says_which_one_was_used(desk: Desk) -> None:
+    page = taken_up(desk, "Email,Name\nana@acme.com,Ana Silva\n")
+
+    assert not page.exception
+    assert "from the column 'Email'" in texts(page)
+
+
 def test_a_file_that_is_no_list_is_refused_in_words(desk: Desk) -> None:
     page = taken_up(desk, "who\nnonsense\n")
 

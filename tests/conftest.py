@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from examples import USUAL
 from hypothesis import HealthCheck, settings
 
 from openmart_lib.sandbox import Sandbox
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared already; read when polars is imported
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
 def pytest_collection_finish() -> None:

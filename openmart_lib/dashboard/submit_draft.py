@@ -46,19 +46,7 @@ def begin(data: bytes, name: str, *, pasted: bool = False, choices: dict[str, An
     root = folder()
 
     def work(progress: background.Progress) -> str:
-        upload = submit_reading.read(data, name, pasted=pasted)
-        draft = drafts.create(
-            root,
-            upload.frame,
-            name=upload.name,
-            sha256=upload.sha256,
-            file_format=dataclasses.asdict(upload.format),
-            notes=_notes(upload),
-            source=data,
-        )
-        if choices:
-            drafts.choose(root, draft, choices)
-        return draft.draft_id
+        return create(root, data, name, pasted=pasted, choices=choices).draft_id
 
     # Every upload is a draft of its own; an impatient second click while it is read is not.
     key = f"read|{name}|{hashlib.sha256(data).hexdigest()}"
@@ -69,6 +57,29 @@ def begin(data: bytes, name: str, *, pasted: bool = False, choices: dict[str, An
         background.forget(key)
     st.query_params["draft"] = draft_id
     st.rerun()
+
+
+def create(
+    root: Path, data: bytes, name: str, *, pasted: bool = False, choices: dict[str, Any] | None = None
+) -> Draft:
+    """Read a list and keep it as a draft under ``root``.
+
+    Raises:
+        InputError: If the list cannot be used.
+    """
+    upload = submit_reading.read(data, name, pasted=pasted)
+    draft = drafts.create(
+        root,
+        upload.frame,
+        name=upload.name,
+        sha256=upload.sha256,
+        file_format=dataclasses.asdict(upload.format),
+        notes=_notes(upload),
+        source=data,
+    )
+    if choices:
+        drafts.choose(root, draft, choices)
+    return draft
 
 
 def begin_with_sample() -> None:

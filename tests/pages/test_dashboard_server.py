@@ -37,7 +37,7 @@ def test_the_server_ends_with_the_reason_and_without_a_traceback(clean_environme
     options = ["--server.address=0.0.0.0", "--server.headless=true", "--server.port=0"]
 
     ended = subprocess.run(
-        [*command, *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+        [*command, *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
     )
 
     assert ended.returncode == 2
@@ -48,15 +48,17 @@ def test_the_server_ends_with_the_reason_and_without_a_traceback(clean_environme
 
 def test_work_is_done_once_per_key_however_often_it_is_asked_for() -> None:
     calls: list[int] = []
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
 
     def work(progress: background.Progress) -> str:
         calls.append(1)
         progress(1, 4)
-        gate.wait(5)
+        begun.set()
+        gate.wait(60)
         return "done"
 
     jobs = [background.start("test-once", work) for _ in range(20)]
+    assert begun.wait(60)
     assert not jobs[0].wait(0.05)
     assert jobs[0].share == 0.25
     gate.set()
@@ -72,7 +74,7 @@ def test_an_error_in_the_background_reaches_who_asks() -> None:
         raise InputError("not usable")
 
     job = background.start("test-error", work)
-    job.wait(5)
+    job.wait(60)
 
     with pytest.raises(InputError, match="not usable"):
         job.result()

@@ -13,13 +13,13 @@ from openmart_lib.engine import WorkerStatus
 from openmart_lib.ledger import open_ledger, place
 from openmart_lib.ledger.backup import backup
 from openmart_lib.settings import Settings
-from tests.pages.conftest import MAIN, Desk, texts
+from tests.pages.conftest import MAIN, PATIENCE, Desk, texts
 
 PAGES = ["submit", "monitor", "results", "lance", "settings"]
 
 
 def opened(name: str) -> AppTest:
-    page = AppTest.from_file(str(MAIN), default_timeout=30).run()
+    page = AppTest.from_file(str(MAIN), default_timeout=PATIENCE).run()
     if name != "submit":
         page.switch_page(f"../../pages/{name}.py").run()
     return page

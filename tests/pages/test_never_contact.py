@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from openmart_lib.dashboard import resources
 from openmart_lib.ledger.suppressing import never_lists
-from tests.pages.conftest import Desk, button, texts
+from tests.pages.conftest import PATIENCE, Desk, button, texts
 
 
 def _script() -> None:
@@ -18,7 +18,7 @@ def _script() -> None:
 def section(desk: Desk) -> AppTest:
     """The section on a page of its own."""
     assert desk.settings.simulated
-    return AppTest.from_function(_script, default_timeout=30).run()
+    return AppTest.from_function(_script, default_timeout=PATIENCE).run()
 
 
 def taken_up(desk: Desk, content: str) -> AppTest:

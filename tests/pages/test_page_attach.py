@@ -28,11 +28,11 @@ def submit(desk: Desk, *tracking_ids: str | None, domain: str = "everything.exam
     headers = {"X-API-Key": SANDBOX_KEY.reveal()}
     base = f"{desk.sandbox.url}{TASK_BATCH_PATH}"
     batch_id = str(
-        requests.post(f"{base}/find_people", json=tasks, headers=headers, timeout=10).json()["batch_id"]
+        requests.post(f"{base}/find_people", json=tasks, headers=headers, timeout=60).json()["batch_id"]
     )
 
     def ready() -> bool:
-        answer = requests.get(f"{base}/{batch_id}/status", headers=headers, timeout=10)
+        answer = requests.get(f"{base}/{batch_id}/status", headers=headers, timeout=60)
         return bool(answer.json()["batch_ready"])
 
     eventually(ready)

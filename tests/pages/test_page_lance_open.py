@@ -21,7 +21,7 @@ from openmart_lib.results import lance_files
 from openmart_lib.results.lance_files import ADVICE_COLUMNS, Advice
 from openmart_lib.settings import Secret, Settings
 from tests.lance_kit import entity_ids, uploaded
-from tests.pages.conftest import Desk, button, eventually, labels, texts
+from tests.pages.conftest import PATIENCE, Desk, button, eventually, labels, texts
 
 BOTH = (LanceField.EMAILS, LanceField.PHONES)
 
@@ -186,7 +186,7 @@ def test_a_large_file_is_written_in_the_background_with_all_its_rows(
 
     key = page.session_state[f"{list_id}_prepared"]
     job = background.find(key)
-    assert job is not None and job.wait(10)
+    assert job is not None and job.wait(PATIENCE)
     offer = routes.OFFERS.find(job.result().address)
     assert offer is not None
     assert pl.read_parquet(io.BytesIO(offer.path.read_bytes())).height == 22

@@ -24,7 +24,7 @@ from openmart_lib.results import again
 from openmart_lib.results.again import Again
 from openmart_lib.results.chain import chain, runs_of_chain
 from openmart_lib.results.together import Runs
-from tests.pages.conftest import Desk, button, eventually, labels, texts
+from tests.pages.conftest import PATIENCE, Desk, button, eventually, labels, texts
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ results_chain.show(resources.run({run_id!r}))
 
 def asked(run_id: str, rows: list[int] | None = None) -> AppTest:
     """A page with Try again opened, and nothing else."""
-    page = AppTest.from_string(AGAIN.format(run_id=run_id, rows=rows), default_timeout=30)
+    page = AppTest.from_string(AGAIN.format(run_id=run_id, rows=rows), default_timeout=PATIENCE)
     page.session_state[f"again_{run_id}"] = True
     page.run()
     assert not page.exception, [one.message for one in page.exception]
@@ -56,7 +56,7 @@ def asked(run_id: str, rows: list[int] | None = None) -> AppTest:
 
 def looked_at(run_id: str, **query: str) -> AppTest:
     """A page with the chain of a run, and nothing else."""
-    page = AppTest.from_string(CHAIN.format(run_id=run_id), default_timeout=30)
+    page = AppTest.from_string(CHAIN.format(run_id=run_id), default_timeout=PATIENCE)
     for name, value in query.items():
         page.query_params[name] = value
     with patch.object(st, "page_link", lambda page, label, **more: st.caption(label)):

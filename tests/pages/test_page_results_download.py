@@ -20,7 +20,7 @@ from openmart_lib.ledger.exports import exports_of
 from openmart_lib.results import crm, export, join, since
 from openmart_lib.results.together import Runs
 from openmart_lib.results.withheld import LEFT_OUT
-from tests.pages.conftest import Desk, button, eventually, texts
+from tests.pages.conftest import PATIENCE, Desk, button, eventually, texts
 
 SHAPES = ("rows", "long", "companies")
 
@@ -218,7 +218,7 @@ def test_the_key_of_a_file_tells_it_from_every_other(finished_desk: Desk, run_id
 def fetch(key: str) -> Ready:
     """Wait for a prepared file."""
     job = background.find(key)
-    assert job is not None and job.wait(20)
+    assert job is not None and job.wait(PATIENCE)
     return job.result()
 
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from openmart_lib.dashboard import resources, strip
 from openmart_lib.settings import Settings
-from tests.pages.conftest import MAIN, Desk, button, labels, texts
+from tests.pages.conftest import MAIN, PATIENCE, Desk, button, labels, texts
 
 KEY = "CANARY-4fd1b2c39a77"
 
@@ -75,7 +75,7 @@ def test_a_setting_that_cannot_be_used_is_a_message_on_every_page(
     clean_environment: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("OPENMART_API_KEY", f"{KEY} with a blank")
-    page = AppTest.from_file(str(MAIN), default_timeout=30).run()
+    page = AppTest.from_file(str(MAIN), default_timeout=PATIENCE).run()
     if name != "submit":
         page.switch_page(f"../../pages/{name}.py").run()
 
@@ -90,7 +90,7 @@ def test_a_ledger_that_cannot_be_opened_is_a_message(
 ) -> None:
     (clean_environment / "sandbox").write_text("a file where the folder should be")
 
-    page = AppTest.from_file(str(MAIN), default_timeout=30).run()
+    page = AppTest.from_file(str(MAIN), default_timeout=PATIENCE).run()
 
     assert not page.exception
     assert "Nothing was sent" in texts(page)

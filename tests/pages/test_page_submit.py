@@ -8,7 +8,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import drafts, submit_draft
 from openmart_lib.ledger.overview import runs
 from tests.pages.conftest import Desk, button, labels, texts
-from tests.pages.submit_kit import ROLE, selectbox, table, text_input, uploaded
+from tests.pages.submit_kit import ROLE, brought, selectbox, table, text_input, uploaded
 
 CONFIRM = "Submit 4 tasks in 1 batch"
 
@@ -26,7 +26,7 @@ def test_the_empty_page_teaches_and_offers_the_sample_in_one_click(desk: Desk) -
 
 
 def test_the_reckoning_adds_up_and_the_rejected_rows_have_reasons(desk: Desk) -> None:
-    page = uploaded(desk)
+    page = brought(desk)
 
     assert (
         "**4 companies** to look up + **1 row** that shares one (same answer, free) + **1** rejected"
@@ -56,7 +56,7 @@ def test_confirm_says_what_it_costs_with_formula_and_price_source(desk: Desk) ->
 
 
 def test_a_click_makes_one_run_and_leads_to_monitor(desk: Desk) -> None:
-    page = uploaded(desk)
+    page = brought(desk)
 
     button(page, CONFIRM).click()
     page.run()

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from openmart_lib.intake.overrides import Overrides
 from tests.pages.conftest import Desk, button, texts
-from tests.pages.submit_kit import decide, draft_of, opened_folds, selectbox, table, uploaded
+from tests.pages.submit_kit import brought, decide, draft_of, opened_folds, selectbox, table, uploaded
 
 SITES = ["adyen.com", "tableau.com", "sap.com", "oracle.com", "siemens.com", "bosch.com"]
 TITLED = "My export\n\nId;Company;Website;City\n" + "".join(
@@ -34,7 +34,7 @@ def raw_lines(page: AppTest) -> str:
 
 
 def test_the_guess_is_one_line_with_rows_separator_encoding_and_header(desk: Desk) -> None:
-    page = uploaded(desk, TITLED)
+    page = brought(desk, TITLED)
 
     assert "spring.csv · 6 rows · semicolon, UTF-8, header on line 3" in line(page)
 

@@ -14,7 +14,7 @@ from openmart_lib.dashboard import resources, submit_reuse
 from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.intake.tasks import RunOptions
 from openmart_lib.suppression import add_list
-from tests.pages.conftest import Desk, texts
+from tests.pages.conftest import PATIENCE, Desk, texts
 
 BOUGHT = ["one.example", "two.example"]
 
@@ -54,7 +54,7 @@ def bought_before(desk: Desk) -> None:
 
 def shown(*domains: str, choices: dict[str, Any] | None = None) -> AppTest:
     chosen = {} if choices is None else choices
-    page = AppTest.from_function(_script, default_timeout=30, args=(list(domains), chosen)).run()
+    page = AppTest.from_function(_script, default_timeout=PATIENCE, args=(list(domains), chosen)).run()
     assert not page.exception
     return page
 

@@ -9,7 +9,7 @@ from openmart_lib.dashboard import resources
 from openmart_lib.ledger import remembered
 from openmart_lib.ledger.overview import runs
 from tests.pages.conftest import LIST, Desk, button, labels, texts
-from tests.pages.submit_kit import ROLE, selectbox, text_input, uploaded
+from tests.pages.submit_kit import ROLE, draft_of, selectbox, text_input, uploaded
 
 PEOPLE = "Name,Website\nAda Lovelace,adyen.com\nAlan Turing,tableau.com\n"
 
@@ -119,3 +119,20 @@ def test_another_goal_keeps_its_own_columns_and_going_back_loses_nothing(desk: D
     assert domain_columns(page) == ["Website", "Company"]
     assert text_input(page, ROLE).value == "Owner"
     assert runs(desk.ledger) == []
+
+
+def test_what_is_chosen_at_the_start_is_the_widgets_own_default(desk: Desk) -> None:
+    """A value set by way of the session is lost when a page is run twice before the browser has drawn it."""
+    page = uploaded(desk, "Name,Site\nAda Lovelace,adyen.com\n", role=None)
+    page.radio[0].set_value(Kind.LOOKUP_PEOPLE).run()
+
+    again = desk.open(draft=draft_of(page).draft_id)
+
+    assert again.radio[0].proto.default == list(Kind).index(Kind.LOOKUP_PEOPLE)
+    domain = again.multiselect[0].proto
+    assert [domain.options[number] for number in domain.default] == ["Site"]
+    name = selectbox(again, "Full name").proto
+    assert name.options[name.default] == "Name"
+    assert next(box for box in again.checkbox if box.label.startswith("Email")).proto.default
+    shown = [again.radio[0], again.multiselect[0], selectbox(again, "Full name")]
+    assert not any(widget.proto.set_value for widget in shown)

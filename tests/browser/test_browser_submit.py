@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, DashboardServer, settled
+from tests.browser.conftest import DashboardServer, click_canvas, settled
 
 pytestmark = pytest.mark.browser
 LIST = b'Company,Website\nAdyen,adyen.com\nAcme,"acme,com"\nPrivate,someone@gmail.com\n'
@@ -20,26 +20,18 @@ def test_a_cell_is_corrected_in_place_and_a_reload_finds_it_so(page: Page, serve
     page.locator("input[type=file]").first.set_input_files(
         {"name": "list.csv", "mimeType": "text/csv", "buffer": LIST}
     )
-    expect(page.get_by_text("1 company to look up + 2 rejected = 3 rows")).to_be_visible(timeout=PATIENCE_MS)
-    table = page.locator("[data-testid=stDataFrame]").nth(1)
-    table.scroll_into_view_if_needed()
-    expect(table.locator("canvas").first).to_be_visible()
-    page.wait_for_selector("[data-test-script-state=notRunning]")
-    box = table.bounding_box()
-    assert box is not None
+    expect(page.get_by_text("1 company to look up + 2 rejected = 3 rows")).to_be_visible()
+    grid = page.get_by_test_id("stDataFrame").nth(1).get_by_test_id("data-grid-canvas")
+    grid.wait_for()
 
-    page.mouse.dblclick(box["x"] + 150, box["y"] + 52)  # the cell beside the number of the first row
+    click_canvas(page, grid, 150, 52, clicks=2)  # the cell beside the number of the first row
     cell = page.locator("#portal textarea")
     expect(cell).to_have_value("acme,com")
     cell.fill("sap.com")
     cell.press("Enter")
-    expect(page.get_by_text("2 companies to look up + 1 rejected = 3 rows")).to_be_visible(
-        timeout=PATIENCE_MS
-    )
+    expect(page.get_by_text("2 companies to look up + 1 rejected = 3 rows")).to_be_visible()
     page.reload()
     settled(page)
 
-    expect(page.get_by_text("2 companies to look up + 1 rejected = 3 rows")).to_be_visible(
-        timeout=PATIENCE_MS
-    )
+    expect(page.get_by_text("2 companies to look up + 1 rejected = 3 rows")).to_be_visible()
     expect(page.get_by_text(re.compile("1 change"))).to_be_visible()

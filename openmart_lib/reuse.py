@@ -27,9 +27,9 @@ from openmart_lib.ledger.following import SERVING
 from openmart_lib.ledger.following import standing as words_of
 from openmart_lib.ledger.purchases import Buyer, buyers, likenesses, requests_of, standing
 from openmart_lib.results import cache
-from openmart_lib.settings import Prices
+from openmart_lib.settings import DEFAULT_REUSE_DAYS, Prices
 
-DAYS: Final = 90  # how far back is looked, unless said otherwise
+DAYS: Final = DEFAULT_REUSE_DAYS  # how far back is looked, unless said otherwise
 BOUGHT_CODE: Final = "bought_before"  # intake code of a row that is skipped for it
 _DAY: Final = 86_400.0  # seconds
 _LAYOUT: Final = "1"  # of the derived files; another number makes every file stale

@@ -23,6 +23,7 @@ SECRETS_FILE: Final = Path(".streamlit") / "secrets.toml"
 DEFAULT_STALL_AFTER: Final = 1200.0  # seconds without any change before a batch counts as stalled
 DEFAULT_READ_RATE: Final = 15.0  # reads per second; the third-party figure for task reads is 20
 DEFAULT_CONFIRM_ABOVE: Final = 5_000.0  # credits at most, from which on a person types the number
+DEFAULT_REUSE_DAYS: Final = 90  # how far back is looked for what was bought before
 DEFAULT_SANDBOX_SPEED: Final = 13.0  # 26 s of real submission become 2 s
 
 NAMES: Final = (
@@ -39,6 +40,7 @@ NAMES: Final = (
     "OPENMART_CA_BUNDLE",
     "OPENMART_PRICES",
     "OPENMART_CONFIRM_ABOVE",
+    "OPENMART_REUSE_DAYS",
     "OPENMART_SANDBOX_SPEED",
     "LANCE_TOKEN",
     "LANCE_BASE_URL",
@@ -115,6 +117,7 @@ class Settings:
     ca_bundle: Path | None = None
     prices: Prices = Prices()
     confirm_above: float = DEFAULT_CONFIRM_ABOVE
+    reuse_days: int = DEFAULT_REUSE_DAYS
     sandbox_speed: float = DEFAULT_SANDBOX_SPEED
 
     @property
@@ -171,6 +174,7 @@ class Settings:
             "OPENMART_PROXY": self.proxy or "",
             "OPENMART_CA_BUNDLE": self.ca_bundle or "",
             "OPENMART_CONFIRM_ABOVE": self.confirm_above,
+            "OPENMART_REUSE_DAYS": self.reuse_days,
             "OPENMART_SANDBOX_SPEED": self.sandbox_speed,
             "LANCE_TOKEN": self.lance_token.reveal() if self.lance_token else "",
             "LANCE_BASE_URL": self.lance_base_url,
@@ -230,6 +234,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, secrets_file: Pat
         ca_bundle=ca_bundle,
         prices=_prices(given.get("OPENMART_PRICES", "")),
         confirm_above=_number(given, "OPENMART_CONFIRM_ABOVE", DEFAULT_CONFIRM_ABOVE, low=0, high=1e12),
+        reuse_days=int(_number(given, "OPENMART_REUSE_DAYS", DEFAULT_REUSE_DAYS, low=1, high=36_500)),
         sandbox_speed=_number(given, "OPENMART_SANDBOX_SPEED", DEFAULT_SANDBOX_SPEED, low=0.1, high=10_000),
     )
 

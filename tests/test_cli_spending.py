@@ -109,7 +109,10 @@ def test_a_dry_run_learns_from_earlier_runs_and_knows_the_balance(
 
 
 def test_what_was_bought_before_is_in_the_object_of_every_run_and_reused_only_when_asked_for(
-    settings: Settings, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    ledger: Ledger,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     execute([*RUN])
     answered(ledger)
@@ -121,6 +124,9 @@ def test_what_was_bought_before_is_in_the_object_of_every_run_and_reused_only_wh
     assert shown["reusable"] == known | {"saves_credits_at_most": 720.0}
     assert (shown["tasks"], shown["credits_at_most"]) == (240, 720.0), "reuse is off unless it is said"
 
+    monkeypatch.setenv("OPENMART_REUSE_DAYS", "14")
+    execute([*RUN, "--dry-run", "--json"])
+    assert told(capsys)["reusable"]["days"] == 14
     execute([*RUN, "--again", "--json"])
     assert told(capsys)["reusable"]["rows"] == 240
     execute([*RUN, "--reuse", "30", "--dry-run", "--json"])

@@ -97,6 +97,7 @@ def test_a_secrets_file_that_is_no_toml_is_named_and_not_quoted(tmp_path: Path) 
         ("OPENMART_PRICES", "fax=1"),
         ("OPENMART_CONFIRM_ABOVE", "-1"),
         ("OPENMART_CONFIRM_ABOVE", "much"),
+        ("OPENMART_REUSE_DAYS", "0"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
@@ -125,7 +126,7 @@ def test_a_child_process_gets_the_same_settings_whatever_the_secrets_file_says(t
     secrets = tmp_path / "secrets.toml"
     secrets.write_text(f'OPENMART_API_KEY = "{KEY}"\n')
     for given in (
-        Settings(data_dir=tmp_path, sandbox_speed=50, submit_concurrency=7),
+        Settings(data_dir=tmp_path, sandbox_speed=50, submit_concurrency=7, reuse_days=14),
         Settings(
             api_key=Secret(KEY), data_dir=tmp_path, auth="bearer", read_rate=3, proxy="http://127.0.0.1:9"
         ),

@@ -11,7 +11,7 @@ from openmart_lib.console import Console
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import open_ledger
 from openmart_lib.ledger.bundle import DATABASE_FILE
-from openmart_lib.reuse import DAYS, Choice, Found
+from openmart_lib.reuse import Choice, Found
 from openmart_lib.settings import Settings
 from openmart_lib.submission import Prepared
 
@@ -36,7 +36,9 @@ def reusing(prepared: Prepared, settings: Settings, days: int) -> tuple[Prepared
     ledger = open_ledger(settings)
     try:
         choice = Choice.REUSE if days else Choice.BUY
-        return submission.with_reuse(ledger, settings, prepared, days=days or DAYS, choice=choice)
+        return submission.with_reuse(
+            ledger, settings, prepared, days=days or settings.reuse_days, choice=choice
+        )
     finally:
         ledger.close()
 
@@ -46,7 +48,7 @@ def say_reusable(console: Console, found: Found | None, days: int) -> None:
     if found is None:
         return
     if found.reusable:
-        what = "It is reused." if days else f"It is bought again; --reuse {DAYS} reuses it."
+        what = "It is reused." if days else f"It is bought again; --reuse {found.days} reuses it."
         console.say(f"{found.sentence()} {what}")
     if found.in_doubt and days:
         console.say(found.doubt())

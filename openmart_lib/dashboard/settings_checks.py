@@ -187,6 +187,7 @@ def _value(settings: Settings, name: str) -> str:
             f"mailbox={settings.prices.mailbox:g},technology={settings.prices.technology:g}"
         ),
         "OPENMART_CONFIRM_ABOVE": f"{words.count(settings.confirm_above)} credits",
+        "OPENMART_REUSE_DAYS": words.counted(settings.reuse_days, "day"),
         "OPENMART_SANDBOX_SPEED": f"{settings.sandbox_speed:g} x faster than life",
         "LANCE_BASE_URL": settings.lance_base_url,
     }

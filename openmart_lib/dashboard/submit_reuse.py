@@ -114,6 +114,7 @@ def _look(content: str, lists: str, newest_run: str, _prepared: Prepared, _plan:
         _plan,
         _prepared.kind,
         _prepared.options,
+        days=resources.settings().reuse_days,
         prices=resources.settings().prices,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -94,3 +95,10 @@ def test_rows_on_a_never_contact_list_are_left_out_and_counted() -> None:
 
     assert "1 row is left out: on your never-contact list." in texts(page)
     assert "1 tasks, 0 reused" in texts(page)
+
+
+def test_how_far_back_is_looked_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = replace(resources.settings(), reuse_days=14)
+    monkeypatch.setattr(resources, "settings", lambda: fewer)
+
+    assert "Counted are the last 14 days, in all your lists." in texts(shown("one.example"))

@@ -9,6 +9,7 @@ import polars as pl
 from streamlit.testing.v1 import AppTest
 
 from openmart_lib.intake.overrides import Overrides
+from openmart_lib.results.workbook import write_workbook
 from tests.pages.conftest import Desk, button, texts
 from tests.pages.submit_kit import brought, decide, draft_of, opened_folds, selectbox, table, uploaded
 
@@ -79,6 +80,21 @@ def test_another_separator_makes_other_columns(desk: Desk) -> None:
 
     assert not page.exception
     assert draft_of(page).upload_format["delimiter"] is None
+
+
+def test_another_sheet_is_another_list(desk: Desk) -> None:
+    sheets = io.BytesIO()
+    notes = pl.DataFrame({"Website": ["adyen.com"], "Note": ["call"]})
+    write_workbook(notes, sheets, summary=pl.DataFrame({"Website": SITES, "City": ["Rome"] * len(SITES)}))
+    page = opened_folds(uploaded(desk, sheets.getvalue(), name="two.xlsx"), "file")
+    assert "results" in line(page)
+
+    selectbox(page, "Sheet").set_value("summary").run()
+
+    assert not page.exception
+    assert "summary" in line(page)
+    assert draft_of(page).upload_format["sheet"] == "summary"
+    assert "**6 companies** to look up" in texts(page)
 
 
 def test_a_choice_that_does_not_fit_is_said_and_changes_nothing(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from openmart_lib.api.wire import MAX_LANCE_QUERY, LanceField
 from openmart_lib.errors import InputError
-from openmart_lib.intake.entities import EntityMapping, guess_entities, read_entities
+from openmart_lib.intake.entities import EntityMapping, guess_entities, read_entities, undashed
 from openmart_lib.intake.files import Upload
 from openmart_lib.intake.tasks import Intake
 from openmart_lib.ledger import Ledger
@@ -49,6 +49,13 @@ class PreparedWatch:
     def item_count(self) -> int:
         """Triples that are asked for in the first round."""
         return self.intake_counts[Intake.ACCEPTED] * len(self.fields)
+
+    @property
+    def rule(self) -> str:
+        """What was done to ids so that they could be read, in a sentence; "" for nothing."""
+        rows = undashed(self.upload.frame, self.mapping)
+        ids = "id is" if rows == 1 else "ids are"
+        return f"{rows:,} {ids} written without dashes in the file: the dashes were put in." if rows else ""
 
     @property
     def calls(self) -> int:

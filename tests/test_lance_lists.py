@@ -33,6 +33,18 @@ def test_an_upload_says_how_many_questions_and_calls_it_is_before_anything_is_wr
     assert (prepared.item_count, prepared.calls, prepared.fields) == (600, 3, (EMAILS, PHONES))
 
 
+def test_ids_without_dashes_are_read_and_the_rule_is_told() -> None:
+    ids = entity_ids(3)
+
+    prepared = lance_lists.prepare(
+        uploaded([ids[0], *(one.replace("-", "") for one in ids)]), fields=[EMAILS]
+    )
+
+    assert prepared.intake_counts == {"accepted": 3, "duplicate": 1, "rejected": 0}
+    assert prepared.rule == "3 ids are written without dashes in the file: the dashes were put in."
+    assert lance_lists.prepare(uploaded(ids), fields=[EMAILS]).rule == ""
+
+
 def test_rejected_rows_come_back_with_their_columns_and_a_reason() -> None:
     prepared = lance_lists.prepare(uploaded([*entity_ids(3), "x"], Name=list("abcd")), fields=[EMAILS])
 

@@ -106,6 +106,8 @@ def _say_prepared(console: Console, prepared: PreparedWatch, *, simulated: bool)
         f"{counted(prepared.item_count, 'question', 'questions')} in "
         f"{counted(prepared.calls, 'call', 'calls')} a round, free{' and simulated' if simulated else ''}."
     )
+    if rule := prepared.rule:
+        console.say(rule)
     rejected = prepared.rows.filter(prepared.rows["intake"] == "rejected")
     for line, reason in rejected.select("file_line", "reason").head(5).iter_rows():
         console.say(f"Line {line:,}: {reason}")

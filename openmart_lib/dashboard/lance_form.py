@@ -38,7 +38,9 @@ SAMPLE_IDS: Final = 200
 CHOICES: Final = "watch"  # what a draft's choices keep of this page
 _START: Final = (LanceField.EMAILS.value, LanceField.PHONES.value)
 _REASONS: Final = 10
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID: Final = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f-])[0-9a-f]{32}(?![0-9a-f-])", re.IGNORECASE
+)
 _APART: Final = re.compile(r"[\s,;|\"']*")
 # What is no column, as a choice of type; numbers, because a column may be called anything.
 _TYPES: Final = {-2: LanceEntityType.PERSON, -1: LanceEntityType.COMPANY}
@@ -236,6 +238,8 @@ def _mode(draft: Draft, chosen: dict[str, Any]) -> WatchMode:
 def _rows(draft: Draft, prepared: PreparedWatch) -> None:
     """Show what became of the rows; they add up. The rejected ones with reasons, and as a file."""
     st.markdown(f"**{lance_words.reckoning(prepared.intake_counts, prepared.row_count)}**")
+    if rule := prepared.rule:
+        st.caption(rule)
     rejected = prepared.intake_counts["rejected"]
     if not rejected:
         return

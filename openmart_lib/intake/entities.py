@@ -26,6 +26,7 @@ SAMPLE: Final = 5_000  # rows that a guess looks at
 _ENOUGH_IDS: Final = 0.2  # of a column's filled cells: nothing else looks like one
 _ENOUGH_TYPES: Final = 0.5
 _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_BARE: Final = " ([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12}) "
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 _UUID_LENGTH: Final = 36
 _TYPE_WORDS: Final = {
@@ -59,6 +60,8 @@ class EntityMapping:
 def guess_entities(frame: pl.DataFrame) -> EntityMapping | None:
     """Guess the columns of ids and types from their cells, where two hold ids from their names.
 
+    Of two that are not named so, one of ids with dashes goes first: without them they can be other keys.
+
     Args:
         frame: An upload's frame.
     Returns:
@@ -75,7 +78,9 @@ def guess_entities(frame: pl.DataFrame) -> EntityMapping | None:
         for name in uploaded_columns(frame)
         if name not in ids and _share(sample.get_column(name), _type()) >= _ENOUGH_TYPES
     ]
-    return EntityMapping(max(named or ids, key=lambda name: shares[name]), types[0] if types else None)
+    dashed = {name: _share(sample.get_column(name), _dashed_id()) >= _ENOUGH_IDS for name in ids}
+    best = max(named or ids, key=lambda name: (dashed[name], shares[name]))
+    return EntityMapping(best, types[0] if types else None)
 
 
 def check_entities(frame: pl.DataFrame, mapping: EntityMapping) -> None:
@@ -97,7 +102,8 @@ def check_entities(frame: pl.DataFrame, mapping: EntityMapping) -> None:
 def read_entities(frame: pl.DataFrame, mapping: EntityMapping) -> pl.DataFrame:
     """Read the entity of every uploaded row.
 
-    A cell may hold the id in any case, in braces, as ``urn:uuid:`` or inside a link, but one id only.
+    A cell may hold the id in any case, without its dashes, in braces, as ``urn:uuid:`` or inside a link, but
+    one id only.
 
     Args:
         frame: An upload's frame.
@@ -147,6 +153,12 @@ def read_entities(frame: pl.DataFrame, mapping: EntityMapping) -> pl.DataFrame:
     )
 
 
+def undashed(frame: pl.DataFrame, mapping: EntityMapping) -> int:
+    """Return in how many rows an id was read that is written without its dashes (32 characters)."""
+    cells = frame.select(frame.get_column(mapping.id_column).alias("cell"))
+    return int(cells.select((_one_id().is_not_null() & _dashed_id().is_null()).sum()).item())
+
+
 def _cell(column: str = "cell") -> pl.Expr:
     return pl.col(column).fill_null("").str.strip_chars().str.to_lowercase()
 
@@ -156,10 +168,24 @@ def _apart() -> pl.Expr:
     return worded("  {}  ", _cell().str.replace_all("[^0-9a-f-]+", "  "))
 
 
+def _ids() -> pl.Expr:
+    """The cell as ``_apart`` gives it, with the dashes that are missing in 32 characters of an id."""
+    return _apart().str.replace_all(_BARE, " ${1}-${2}-${3}-${4}-${5} ")
+
+
 def _one_id() -> pl.Expr:
     """The id of a cell that holds exactly one, else null."""
-    one = _apart().str.extract(f" ({_UUID}) ")
-    return pl.when(_apart().str.count_matches(f" {_UUID} ") == 1, one != _NOBODY).then(one)
+    return _only_id(_ids())
+
+
+def _dashed_id() -> pl.Expr:
+    """The same of a cell that has it with its dashes."""
+    return _only_id(_apart())
+
+
+def _only_id(apart: pl.Expr) -> pl.Expr:
+    one = apart.str.extract(f" ({_UUID}) ")
+    return pl.when(apart.str.count_matches(f" {_UUID} ") == 1, one != _NOBODY).then(one)
 
 
 def _type(column: str = "cell") -> pl.Expr:
@@ -167,7 +193,7 @@ def _type(column: str = "cell") -> pl.Expr:
 
 
 def _id_problem() -> pl.Expr:
-    count, length = _apart().str.count_matches(f" {_UUID} "), _cell().str.len_chars()
+    count, length = _ids().str.count_matches(f" {_UUID} "), _cell().str.len_chars()
     strange = _cell().str.extract("([^0-9a-f-])")
     plural = pl.when(length == 1).then(pl.lit("")).otherwise(pl.lit("s"))
     return (

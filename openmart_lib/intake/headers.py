@@ -19,7 +19,7 @@ _COMPARED = 60  # rows below that tell how the columns look
 _LOOKED_AT = 300  # characters of a cell
 _NUMBER = re.compile(r"[+-]?[\d][\d.,' ]*%?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.\w{2,}")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _HOST = re.compile(r"@?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,24}/?", re.IGNORECASE)
@@ -143,8 +143,8 @@ def _look(cell: str | None) -> str:
     patterns = {
         "year": _YEAR,  # a header can be a year: "2023"
         "date": _DATE,
+        "uuid": _UUID,  # also one of digits alone
         "number": _NUMBER,
-        "uuid": _UUID,
         "address": _ADDRESS,
         "link": _LINK,
         "host": _HOST,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from openmart_lib.api.wire import LanceEntityType
 from openmart_lib.errors import InputError
-from openmart_lib.intake.entities import ROWS_SCHEMA, EntityMapping, guess_entities, read_entities
+from openmart_lib.intake.entities import ROWS_SCHEMA, EntityMapping, guess_entities, read_entities, undashed
 from openmart_lib.intake.files import upload_from_frame
 
 ID = "3f2b8c1e-5a77-4d1c-9e55-0a6f7f1d0001"
@@ -40,6 +40,10 @@ def read(*cells: str | None) -> list[tuple[Any, ...]]:
         f"https://app.lance.so/people/{ID}?tab=1",
         f'"{ID}"',
         f"person_{ID}",
+        ID.replace("-", ""),
+        f"{{{ID.replace('-', '').upper()}}}",
+        f"urn:uuid:{ID.replace('-', '')}",
+        f"https://app.lance.so/people/{ID.replace('-', '')}",
     ],
 )
 def test_an_id_is_read_however_it_is_written(cell: str) -> None:
@@ -57,6 +61,9 @@ def test_an_id_is_read_however_it_is_written(cell: str) -> None:
         (None, "no id, the cell is empty"),
         ("   ", "no id, the cell is empty"),
         (f"{ID} {OTHER}", "2 ids in one cell; one row can be one"),
+        (f"{ID} {OTHER.replace('-', '')}", "2 ids in one cell; one row can be one"),
+        ("0" * 32, "not an id: it is all zeros"),
+        (ID.replace("-", "") * 2, "not a UUID: it has 64 characters"),
         (f"{ID},{ID}", "2 ids in one cell; one row can be one"),
         ("0" * 8 + "-0000-0000-0000-" + "0" * 12, "not an id: it is all zeros"),
     ],
@@ -94,6 +101,19 @@ def test_the_column_of_ids_is_found_by_its_cells_and_among_several_by_its_name()
     assert by_name is not None and by_name.id_column == "Entity_ID"
     assert with_type == EntityMapping("Key", "Kind")
     assert guess_entities(frame(Name=["A", "B"])) is None
+
+
+def test_a_column_of_ids_with_dashes_goes_before_one_that_may_be_of_other_keys() -> None:
+    bare = [ID.replace("-", ""), OTHER.replace("-", "")]
+
+    assert guess_entities(frame(Hash=bare, Key=[ID, OTHER])) == EntityMapping("Key")
+    assert guess_entities(frame(Hash=bare)) == EntityMapping("Hash")
+
+
+def test_how_many_ids_were_given_their_dashes_is_counted() -> None:
+    given = frame(id=[ID, OTHER.replace("-", ""), f"{{{ID.replace('-', '')}}}", "x", None])
+
+    assert undashed(given, EntityMapping("id")) == 2
 
 
 def test_a_column_that_is_not_in_the_file_is_said() -> None:

@@ -199,6 +199,20 @@ def test_any_row_of_nothing_but_ids_becomes_one_id_a_line(ids: list[object], apa
     assert lance_form.one_a_line(text).split("\n") == [str(one) for one in ids]
 
 
+def test_pasted_ids_without_dashes_lose_no_line_and_the_rule_is_told(desk: Desk) -> None:
+    bare = [one.replace("-", "") for one in IDS[:3]]
+    assert lance_form.one_a_line(" ".join(bare)).split("\n") == bare
+
+    page = shown(desk)
+    page.text_area(key="lance_pasted").set_value("\n".join(bare))
+    button(page, "Use these ids").click()
+    page.run()
+
+    assert not page.exception
+    assert "3 ids are written without dashes" in texts(page)
+    assert "Ask Lance about 3 ids" in [one.label for one in page.button]
+
+
 @given(st.text(alphabet="abc,;\n -0123456789", min_size=1))
 def test_pasted_rows_with_anything_else_stay_as_they_are(noise: str) -> None:
     text = f"Name,Id\nAna,{IDS[0]}\n{noise}"

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from openmart_lib import engine
 from openmart_lib.dashboard import resources, strip
 from openmart_lib.settings import Settings
-from tests.pages.conftest import MAIN, PATIENCE, Desk, button, labels, texts
+from tests.pages.conftest import MAIN, PATIENCE, Desk, button, eventually, labels, texts
 
 KEY = "CANARY-4fd1b2c39a77"
 
@@ -29,6 +30,7 @@ def test_the_sandbox_is_named_with_the_line_that_replaces_it(desk: Desk) -> None
 
 def test_the_engine_is_ticked_while_it_works(desk: Desk) -> None:
     with desk.working():
+        eventually(lambda: engine.worker_status(desk.settings).responding)
         page = desk.open("settings")
 
     assert ":green[:material/check_circle:] **Engine**: running" in texts(page)

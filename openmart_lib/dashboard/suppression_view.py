@@ -63,7 +63,7 @@ def _add(known: list[str]) -> None:
     with st.form("never_add", clear_on_submit=True):
         name = st.text_input("Name of the list", value=_DEFAULT_NAME, max_chars=100)
         file = st.file_uploader(
-            "File with a column of them",
+            "File with the list",
             type=["csv", "txt", "tsv", "xlsx"],
             help="Emails, websites, LinkedIn links, or names with a website: Ana Silva, acme.com. Of several "
             "columns the one that holds them is used, and named.",

@@ -127,7 +127,7 @@ def _about_file(
         (
             "source of what was found",
             f"Openmart, {', '.join(runs.kinds)}",
-            f"{batches:,} batches; ids in the lines.",
+            f"{batches:,} {'batch' if batches == 1 else 'batches'}; ids in the lines.",
         ),
         ("fetched", first, f"The last answer: {last}." if last else "No answer yet."),
     ]

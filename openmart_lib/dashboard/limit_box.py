@@ -61,15 +61,14 @@ def _limit(run: RunInfo, cash: Money) -> None:
 
 
 def _raise(run: RunInfo, cash: Money, least: int) -> None:
-    key = f"new_limit_{run.run_id}"
     everything = float(math.ceil(cash.out + cash.spent + cash.waiting))
-    st.session_state.setdefault(key, everything)
     wanted = st.number_input(
         f"New limit (at least {words.count(least)})",
         min_value=0.0,
+        value=everything,
         step=100.0,
         format="%.0f",
-        key=key,
+        key=f"new_limit_{run.run_id}",
         width=220,
     )
     enough = wanted is not None and wanted >= least

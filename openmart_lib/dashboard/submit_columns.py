@@ -220,9 +220,8 @@ def _start(mapped: Mapped, field: Field, options: list[int]) -> int | None:
 
 
 def _same_for_all(mapped: Mapped, field: Field, name: str, place: Any) -> None:
-    key = f"{mapped.scope}_{mapped.kind}_{field}_same"
-    st.session_state.setdefault(key, mapped.same.get(field, ""))
-    mapped.same[field.value] = (place.text_input(f"{name} of every row", key=key) or "").strip()
+    start, key = mapped.same.get(field, ""), f"{mapped.scope}_{mapped.kind}_{field}_same"
+    mapped.same[field.value] = (place.text_input(f"{name} of every row", start, key=key) or "").strip()
 
 
 def _samples(mapped: Mapped, columns: list[str], place: Any) -> None:

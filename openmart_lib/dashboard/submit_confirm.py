@@ -143,13 +143,15 @@ def _figures(tasks: int, cost: Estimate) -> None:
 
 
 def _name(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> str:
-    key = f"{draft.draft_id}_name"
     today = datetime.now(widgets.zone()).strftime("%-d %b")
     default = f"{submission.suggest_name(prepared.upload)[:60]} {today}"
-    st.session_state.setdefault(key, choices.get("name") or default)
-    name = (
-        st.text_input("Name of this run", key=key, max_chars=submission.MAX_NAME) or ""
-    ).strip() or default
+    given = st.text_input(
+        "Name of this run",
+        choices.get("name") or default,
+        key=f"{draft.draft_id}_name",
+        max_chars=submission.MAX_NAME,
+    )
+    name = (given or "").strip() or default
     choices["name"] = name
     return name
 

@@ -62,27 +62,29 @@ def _technology(mapped: Mapped) -> None:
 def _typed_or_column(mapped: Mapped, field: Field, label: str, example: str) -> None:
     """Ask for a text that every row shares; a column instead is one choice away."""
     key = _key(mapped, f"{field}_by_column")
-    st.session_state.setdefault(key, bool(mapped.columns.get(field)))
-    if st.session_state[key]:
+    start = bool(mapped.columns.get(field))
+    if st.session_state.get(key, start):
         one_field(mapped, field, needed=True, label=label)
     else:
         mapped.columns.pop(field.value, None)
-        text_key = _key(mapped, f"{field}_text")
-        st.session_state.setdefault(text_key, mapped.same.get(field, ""))
-        text = st.text_input(f"{label} (needed)", key=text_key, placeholder=f"for example {example}")
+        text = st.text_input(
+            f"{label} (needed)",
+            mapped.same.get(field, ""),
+            key=_key(mapped, f"{field}_text"),
+            placeholder=f"for example {example}",
+        )
         mapped.same[field.value] = (text or "").strip()
-    st.toggle("It differs by row: take it from a column", key=key)
+    st.toggle("It differs by row: take it from a column", value=start, key=key)
 
 
 def _people_wanted(mapped: Mapped, choices: dict[str, Any]) -> None:
-    key = _key(mapped, "max_k")
-    st.session_state.setdefault(key, int(choices.get("max_k", 1)))
     choices["max_k"] = st.number_input(
         "People per company",
         min_value=1,
         max_value=MAX_K,
+        value=int(choices.get("max_k", 1)),
         step=1,
-        key=key,
+        key=_key(mapped, "max_k"),
         width=200,
         help="max_k: each one found is paid.",
     )
@@ -107,14 +109,13 @@ def _contact_fields(mapped: Mapped, choices: dict[str, Any]) -> None:
 
 
 def _grouping(mapped: Mapped, choices: dict[str, Any]) -> None:
-    key = _key(mapped, "people_per_task")
-    st.session_state.setdefault(key, int(choices.get("people_per_task", 1)))
     choices["people_per_task"] = st.number_input(
         "People per task",
         min_value=1,
         max_value=MAX_PEOPLE_PER_TASK,
+        value=int(choices.get("people_per_task", 1)),
         step=1,
-        key=key,
+        key=_key(mapped, "people_per_task"),
         width=200,
         help=(
             "1: each answer belongs to one row for certain. More: people of a company are sent together. "
@@ -137,13 +138,12 @@ def _company_name(mapped: Mapped, choices: dict[str, Any]) -> None:
 def _which_rows(mapped: Mapped, choices: dict[str, Any]) -> None:
     """Let only a part of the rows be sent: the first ones, or those that lack something."""
     first, empty = st.columns(2, vertical_alignment="bottom")
-    key = _key(mapped, "first_rows")
-    st.session_state.setdefault(key, choices.get("first_rows"))
     choices["first_rows"] = first.number_input(
         "Send only the first rows",
         min_value=1,
+        value=choices.get("first_rows"),
         step=1,
-        key=key,
+        key=_key(mapped, "first_rows"),
         placeholder="all rows",
         help="The others count as skipped, and come back in the results as that. 25 make a good trial.",
     )
@@ -151,11 +151,10 @@ def _which_rows(mapped: Mapped, choices: dict[str, Any]) -> None:
     if st.session_state.get(key) not in (None, *range(len(mapped.names))):
         del st.session_state[key]
     chosen = choices.get("only_where_empty")
-    st.session_state.setdefault(key, mapped.names.index(chosen) if chosen in mapped.names else None)
     number = empty.selectbox(
         "Send only rows where this column is empty",
         range(len(mapped.names)),
-        index=None,
+        index=mapped.names.index(chosen) if chosen in mapped.names else None,
         format_func=mapped.names.__getitem__,
         key=key,
         placeholder="every row",
@@ -167,22 +166,20 @@ def _which_rows(mapped: Mapped, choices: dict[str, Any]) -> None:
 def _advanced(mapped: Mapped, choices: dict[str, Any]) -> None:
     with st.expander("Advanced", icon=":material/tune:"):
         if mapped.kind is Kind.FIND_PEOPLE:
-            key = _key(mapped, "version")
-            st.session_state.setdefault(key, int(choices.get("version", 0)))
             choices["version"] = st.radio(
                 "Pipeline version",
                 [0, 1],
+                index=int(choices.get("version", 0)),
                 horizontal=True,
-                key=key,
+                key=_key(mapped, "version"),
                 help="0 is Openmart's default; 1 is an alternative one.",
             )
         if mapped.kind is not Kind.FIND_TECH:
-            key = _key(mapped, "notify_url")
-            st.session_state.setdefault(key, str(choices.get("notify_url", "")))
             choices["notify_url"] = (
                 st.text_input(
                     "Notify address (https)",
-                    key=key,
+                    str(choices.get("notify_url", "")),
+                    key=_key(mapped, "notify_url"),
                     placeholder="https://…",
                     help="Openmart may call it when a task is done. Results are fetched without it.",
                 )

@@ -51,15 +51,15 @@ def show(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> tuple[Pla
 
 
 def _ask(draft: Draft, prepared: Prepared, found: Found, choices: dict[str, Any]) -> Choice:
-    key = f"{draft.draft_id}_reuse"
-    st.session_state.setdefault(key, choices.get("reuse", _usual(draft, prepared).value))
+    options = [one.value for one in Choice]
     with st.container(border=True, key=f"{draft.draft_id}_reuse_box"):
         st.markdown(f"**{widgets.escape(found.sentence())}**")
         chosen = st.radio(
             "What becomes of them",
-            [one.value for one in Choice],
+            options,
+            index=options.index(choices.get("reuse", _usual(draft, prepared).value)),
             format_func=lambda value: _LABELS[Choice(value)],
-            key=key,
+            key=f"{draft.draft_id}_reuse",
             horizontal=True,
             label_visibility="collapsed",
         )
@@ -94,10 +94,12 @@ def _meaning(choice: Choice, found: Found) -> str:
 def _ask_about_doubt(draft: Draft, found: Found, choices: dict[str, Any]) -> bool:
     if not found.in_doubt:
         return False
-    key = f"{draft.draft_id}_buy_doubtful"
-    st.session_state.setdefault(key, bool(choices.get("buy_doubtful", False)))
     widgets.message("warning", "Some rows may have been bought already.", found.doubt())
-    wanted = st.checkbox("Buy these rows all the same; they may be paid twice", key=key)
+    wanted = st.checkbox(
+        "Buy these rows all the same; they may be paid twice",
+        value=bool(choices.get("buy_doubtful", False)),
+        key=f"{draft.draft_id}_buy_doubtful",
+    )
     choices["buy_doubtful"] = bool(wanted)
     return bool(wanted)
 

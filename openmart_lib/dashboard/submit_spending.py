@@ -60,15 +60,20 @@ def _first(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> int:
     """Ask what is sent first; return the pilot's rows, 0 for all at once."""
     if prepared.task_count <= PILOT_FROM:
         return 0
-    key = f"{draft.draft_id}_first"
     sent_here = any(not run.made_elsewhere for run in resources.runs())
     first_ever = not resources.settings().simulated and not sent_here
-    st.session_state.setdefault(key, choices.get("send_first") or (_PILOT if first_ever else _ALL))
     labels = {
         _ALL: f"All {words.counted(prepared.task_count, 'task')}",
         _PILOT: f"Try {PILOT_ROWS} random rows first",
     }
-    chosen = st.radio("Send", list(labels), format_func=labels.__getitem__, key=key, horizontal=True)
+    chosen = st.radio(
+        "Send",
+        list(labels),
+        index=list(labels).index(choices.get("send_first") or (_PILOT if first_ever else _ALL)),
+        format_func=labels.__getitem__,
+        key=f"{draft.draft_id}_first",
+        horizontal=True,
+    )
     choices["send_first"] = chosen
     if chosen == _ALL:
         return 0
@@ -87,17 +92,17 @@ def _limit(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> float:
     settings = resources.settings()
     fingerprint = resources.key_fingerprint()
     kept = limits.reserve(resources.ledger(), fingerprint)
-    key = f"{draft.draft_id}_limit"
+    key = f"{draft.draft_id}_limit_{most:.0f}"  # other options, another worst case: asked anew
     chosen = choices.get("spend_at_most")
-    st.session_state.setdefault(key, most if chosen is None else float(chosen))
-    shown = min(st.session_state[key] or 0.0, most)
+    start = most if chosen is None else float(chosen)
+    shown = min(st.session_state.get(key, start) or 0.0, most)
     label = f"Spend at most {words.counted(int(shown), 'credit')}"
     label += f" · keep {words.count(kept)} for the team" if kept else ""
     with st.expander(label, icon=":material/savings:", key=f"{draft.draft_id}_limits"):
         one, two = st.columns(2, gap="medium")
         with one:
             limit = st.number_input(
-                "Spend at most (credits)", min_value=0.0, step=100.0, format="%.0f", key=key
+                "Spend at most (credits)", min_value=0.0, value=start, step=100.0, format="%.0f", key=key
             )
             st.caption(
                 "The run pauses before a batch that could take it over this, counting everything that is "
@@ -111,10 +116,13 @@ def _limit(draft: Draft, prepared: Prepared, choices: dict[str, Any]) -> float:
 
 
 def _reserve(kept: float, fingerprint: str, last4: str) -> None:
-    key = "reserve"
-    st.session_state.setdefault(key, kept)
     wanted = st.number_input(
-        "Keep at least (credits, for the team)", min_value=0.0, step=100.0, format="%.0f", key=key
+        "Keep at least (credits, for the team)",
+        min_value=0.0,
+        value=float(kept),
+        step=100.0,
+        format="%.0f",
+        key="reserve",
     )
     st.caption(
         "Holds for every run of this key, by the balance that was read last. 0: nothing is kept; a plan "

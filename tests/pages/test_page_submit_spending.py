@@ -59,6 +59,16 @@ def test_the_limit_is_the_worst_case_unless_another_is_given(desk: Desk) -> None
     assert (money(desk.ledger, run_id).limit, money(desk.ledger, run_id).at_most) == (90.0, 600.0)
 
 
+def test_the_limit_offered_follows_the_worst_case_when_other_options_are_chosen(desk: Desk) -> None:
+    page = uploaded(desk, FEW)
+    number(page, "People per company").set_value(2).run()
+
+    assert number(page, "Spend at most").value == 1200
+    run_id = submit(page, desk, "Submit 200 tasks in 2 batches")
+
+    assert money(desk.ledger, run_id).limit == money(desk.ledger, run_id).at_most == 1200.0
+
+
 def test_a_pilot_is_offered_above_two_hundred_tasks_only_and_says_what_it_costs(desk: Desk) -> None:
     few = uploaded(desk, FEW)
     assert not [one for one in few.radio if one.label == "Send"]

@@ -279,7 +279,7 @@ def check_agreed(prepared: Prepared, settings: Settings, max_credits: float | No
     """Refuse what may cost much and has no limit that a person typed.
 
     Raises:
-        InputError: If it may cost more than ``OPENMART_CONFIRM_ABOVE`` and ``a limit was not given.
+        InputError: If it may cost more than ``OPENMART_CONFIRM_ABOVE`` and no limit was given.
     """
     most = prepared.estimate.at_most
     if max_credits is None and most > settings.confirm_above:

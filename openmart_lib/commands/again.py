@@ -71,7 +71,7 @@ def again(
             found.upload, found.mapping, step, options, settings=settings, overrides=found.overrides
         )
         prepared = submission.with_hit_rates(prepared, opened.ledger, settings)
-        money = spending(prepared, settings, max_credits, 0, ask_balance=dry_run)
+        money = spending(prepared, settings, max_credits, None, ask_balance=dry_run)
         console.say_prepared(prepared, simulated=settings.simulated)
         submission.check_sendable(prepared)
         if dry_run:

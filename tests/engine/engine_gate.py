@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -15,27 +16,34 @@ class Gate:
 
     def __init__(self, clients: Clients, method: str) -> None:
         self._clients, self._method = clients, method
-        self._open = threading.Event()
+        self._moved = threading.Condition()
+        self._left = 0.0  # answers that may still pass
 
-    def open(self) -> None:
-        self._open.set()
+    def open(self, answers: float = math.inf) -> None:
+        """Let so many answers pass, those that wait already the first of them."""
+        with self._moved:
+            self._left = answers
+            self._moved.notify_all()
 
-    def shut(self) -> None:
-        self._open.clear()
+    def pass_through(self) -> None:
+        """Wait for leave to pass."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._left > 0, PATIENT)
+            self._left -= 1
 
     def for_submissions(self) -> Any:
-        return _Gated(self._clients.for_submissions(), self._method, self._open)
+        return _Gated(self._clients.for_submissions(), self._method, self)
 
     def for_reads(self) -> Any:
-        return _Gated(self._clients.for_reads(), self._method, self._open)
+        return _Gated(self._clients.for_reads(), self._method, self)
 
     def close(self) -> None:
         self._clients.close()
 
 
 class _Gated:
-    def __init__(self, client: Any, method: str, is_open: threading.Event) -> None:
-        self._client, self._method, self._is_open = client, method, is_open
+    def __init__(self, client: Any, method: str, gate: Gate) -> None:
+        self._client, self._method, self._gate = client, method, gate
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._client, name)
@@ -46,7 +54,7 @@ class _Gated:
             try:
                 return real(*given, **named)
             finally:
-                self._is_open.wait(PATIENT)
+                self._gate.pass_through()
 
         return gated
 

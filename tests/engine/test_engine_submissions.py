@@ -314,9 +314,8 @@ def test_after_an_outage_one_post_goes_out_at_a_time_until_one_is_accepted(rig: 
     rig.sandbox.faults.add("answer_lost", times=4)
 
     rig.until(lambda: rig.dispatcher.in_flight == 4, skip=False)
-    answers.open()
+    answers.open(4 + 1)
     rig.until(lambda: "accepted" in rig.states(run_id))
-    answers.shut()
     rig.until(lambda: rig.dispatcher.in_flight == 4, skip=False)
     answers.open()
     rig.settle()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import Ledger, queries
-from openmart_lib.ledger.exports import note_export
-from openmart_lib.results import join
+from openmart_lib.results import join, taking
 from openmart_lib.results.export import Csv, ExportInfo, write_frame
 from openmart_lib.results.withheld import without_listed
 
@@ -29,18 +26,14 @@ def export_unmatched(ledger: Ledger, run_id: str, path: Path, *, csv: Csv = "exc
     run = queries.run_info(ledger, run_id)
     kept = without_listed(ledger, join.unmatched(ledger, run_id))
     sha256 = write_frame(kept.frame, path, csv=csv)
-    noted = False
-    with suppress(LedgerError):
-        note_export(
-            ledger,
-            run_id,
-            sha256=sha256,
-            kind=path.suffix[1:].lower(),
-            shape=UNMATCHED,
-            lines=kept.frame.height,
-            rows=0,
-            partial=run.final_rows < run.row_count,
-            withheld=kept.rows,
-        )
-        noted = True
+    noted = taking.note(
+        ledger,
+        run,
+        sha256=sha256,
+        kind=path.suffix[1:].lower(),
+        shape=UNMATCHED,
+        lines=kept.frame.height,
+        rows=0,
+        withheld=kept.rows,
+    )()
     return ExportInfo(path, kept.frame.height, 0, sha256, noted, kept.rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from engine_rig import Rig
+from lance_kit import Bench
 
 from openmart_lib.ledger import Ledger
 from openmart_lib.settings import SANDBOX
@@ -37,3 +38,11 @@ def rig(tmp_path: Path, template: Path, caplog: pytest.LogCaptureFixture) -> Ite
         if record.name.startswith("openmart_lib.engine") and record.levelno >= logging.ERROR
     ]
     assert not errors, errors
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A sandbox, a ledger and the rounds of watch lists, stepped by the test."""
+    made = Bench(tmp_path)
+    yield made
+    made.close()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import polars as pl
 import pytest
 from lance_kit import EMAILS, PHONES, Bench, entity_ids
@@ -27,13 +24,6 @@ STATES = pl.DataFrame(
     orient="row",
 )
 ROWS = pl.DataFrame({"seq": [1, 2, 3, 4, 5, 6], "entity_id": ["a", "b", None, "c", "d", "a"]})
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.close()
 
 
 def test_every_id_and_field_is_known_for_a_free_call_per_200(bench: Bench) -> None:

@@ -5,6 +5,7 @@ The command line and the notebook both read it here, so they never disagree.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -44,6 +45,8 @@ class Report:
         money: What it may cost and what came back, where that is known.
         pilot: What its pilot shows, while the rest of its rows waits for a decision about it.
         waits_for: The run (id) that has to go on before this one's reused rows can get their answers.
+        to_name: Credits in all, as ``max_credits``, that a person must name before the rest of a pilot goes,
+            because it may cost more than ``OPENMART_CONFIRM_ABOVE``; None: no number is needed.
     """
 
     run: RunInfo
@@ -52,6 +55,7 @@ class Report:
     money: Money | None = None
     pilot: Pilot | None = None
     waits_for: str | None = None
+    to_name: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``openmart status --json`` prints; times are ISO 8601 UTC."""
@@ -126,9 +130,10 @@ class Report:
         if self.waits_for is not None:
             return f"See to that run: `openmart status {self.waits_for}` says what it needs."
         if self.pilot is not None and self.pilot.over:
+            agreed = "" if self.to_name is None else f" --max-credits {self.to_name:.0f}"
             return (
                 f"{pilot_words(self.pilot)} Send the other {self.pilot.rest_rows:,} rows with "
-                f"`openmart resume {name}`, or stop here with `openmart cancel {name}`."
+                f"`openmart resume {name}{agreed}`, or stop here with `openmart cancel {name}`."
             )
         if self.money is not None and self.money.full:
             return (
@@ -149,6 +154,8 @@ def look(ledger: Ledger, settings: Settings, run_id: str) -> Report:
     cash = money(ledger, run_id)
     tried = pilot(ledger, run_id) if cash.pilot_waits else None
     report = replace(_report(run, accounts(ledger)), money=cash, pilot=tried)
+    if tried is not None and tried.at_stake > settings.confirm_above:
+        report = replace(report, to_name=float(math.ceil(cash.spent + cash.out + tried.at_stake)))
     return _with_sources(ledger, settings, report)
 
 

@@ -40,7 +40,7 @@ def resume(
 
     Four things need the run's name, because they can cost more: going on after five submissions without a
     clear answer, going on with another key than the run was planned with, sending what waits for a word
-    about the pilot, and another limit.
+    about the pilot, and another limit. The rest of a pilot that may cost much needs --max-credits too.
     """
     console = Console(as_json)
     check_file(out, "--out", files.ENDINGS)
@@ -52,14 +52,21 @@ def resume(
         report = chosen.report()
         if report.run.state is RunState.PLANNING:
             raise InputError(f"Run {chosen.id} cannot go on: {report.note}.")
-        if max_credits is not None:
-            _set_limit(console, opened, run_id, max_credits)
-            report = chosen.report()
+        if max_credits is not None and run_id is None:
+            raise InputError(
+                "--max-credits needs the run's name. Nothing was changed. "
+                "List the runs with `openmart status`."
+            )
         pilot_over = report.pilot is not None and report.pilot.over
         costly = report.run.other_key or report.run.hold is Hold.UNKNOWNS or pilot_over
         if report.standing is Standing.HELD and (run_id is not None or not costly):
-            _say_who_goes_on_too(console, opened, report.run)
-            chosen.resume()
+            others = _held_too(opened, report.run)
+            chosen.resume(max_credits=max_credits)
+            _say_who_goes_on_too(console, others)
+        elif max_credits is not None:
+            set_limit(opened.ledger, chosen.id, max_credits)
+        if max_credits is not None:
+            console.say(f"Run {chosen.id} may cost at most {max_credits:,.0f} credits.")
         return wait_or_tell(console, chosen, settings, wait=wait, out=out)
 
 
@@ -99,17 +106,11 @@ def cancel(run_id: RunId = None, yes: Yes = False, as_json: Json = False) -> int
     return 0
 
 
-def _set_limit(console: Console, opened: Desk, run_id: str | None, max_credits: float) -> None:
-    if run_id is None:
-        raise InputError(
-            "--max-credits needs the run's name. Nothing was changed. List the runs with `openmart status`."
-        )
-    set_limit(opened.ledger, run_id, max_credits)
-    console.say(f"Run {run_id} may cost at most {max_credits:,.0f} credits.")
+def _held_too(opened: Desk, run: RunInfo) -> list[RunInfo]:
+    return held_with(run, [report.run for report in look_at_all(opened.ledger, opened.settings)])
 
 
-def _say_who_goes_on_too(console: Console, opened: Desk, run: RunInfo) -> None:
-    others = held_with(run, [report.run for report in look_at_all(opened.ledger, opened.settings)])
+def _say_who_goes_on_too(console: Console, others: list[RunInfo]) -> None:
     if others:
         names = ", ".join(other.run_id for other in others[:LISTED])
         console.say(f"The hold ends for all runs of this key; {names} will go on too.")

@@ -23,6 +23,7 @@ from openmart_lib.ledger.queries import accounts
 from openmart_lib.ledger.reused import waited_for
 from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
 from openmart_lib.settings import Settings
+from openmart_lib.wording import counted, utc_iso
 
 WAITED_OUT: Final = 300.0  # seconds of Retry-After that are waited out; longer is reported as held
 
@@ -180,7 +181,7 @@ def _with_sources(ledger: Ledger, settings: Settings, report: Report) -> Report:
     if any(each.standing is Standing.MOVING for each in sources):
         return replace(report, standing=Standing.MOVING)
     still = sources[0]
-    rows = _counted(run.outcomes[Outcome.PENDING], "row waits", "rows wait")
+    rows = counted(run.outcomes[Outcome.PENDING], "row waits", "rows wait")
     note = f"{rows} for run {still.run.run_id} ({still.run.name}), which asked for the same and stands still"
     return replace(report, standing=Standing.HELD, note=note, waits_for=still.run.run_id)
 
@@ -188,15 +189,15 @@ def _with_sources(ledger: Ledger, settings: Settings, report: Report) -> Report:
 def pilot_words(pilot: Pilot) -> str:
     """Return what a pilot shows, in a sentence or two: its match rate and what the rest may cost."""
     if not pilot.came_back:
-        strangers = _counted(pilot.strangers, "answer carries", "answers carry")
+        strangers = counted(pilot.strangers, "answer carries", "answers carry")
         return (
-            f"Of {_counted(pilot.rows, 'row', 'rows')} tried, {pilot.missing:,} did not come back, and "
+            f"Of {counted(pilot.rows, 'row', 'rows')} tried, {pilot.missing:,} did not come back, and "
             f"{strangers} none of our tracking ids; they may have been charged."
         )
     if pilot.rate is None:
         return f"None of the {pilot.rows:,} rows tried was answered."
     return (
-        f"Of {_counted(pilot.answered, 'row', 'rows')} answered, {pilot.matched:,} matched "
+        f"Of {counted(pilot.answered, 'row', 'rows')} answered, {pilot.matched:,} matched "
         f"({pilot.rate:.0%}; of all rows likely {pilot.low:.0%} to {pilot.high:.0%}), for about "
         f"{pilot.spent:,.0f} credits. The rest may cost about {pilot.rest_expected or 0.0:,.0f}, "
         f"at most {pilot.rest_at_most:,.0f}."
@@ -259,14 +260,14 @@ def _held_meaning(run: RunInfo) -> str:
 
 
 def _collected_words(run: RunInfo) -> str:
-    many = _counted(run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED], "batch", "batches")
+    many = counted(run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED], "batch", "batches")
     return f"{many} with Openmart cannot be recalled and will be collected."
 
 
 def _doubts(run: RunInfo) -> list[str]:
     """Say what is not known about money and rows, and where a person decides."""
     said = []
-    unknown = _counted(run.outcomes[Outcome.UNKNOWN], "row", "rows")
+    unknown = counted(run.outcomes[Outcome.UNKNOWN], "row", "rows")
     if run.batches[BatchState.UNKNOWN]:
         said.append(
             f"For {unknown} we do not know whether Openmart took their batch: "
@@ -275,19 +276,12 @@ def _doubts(run: RunInfo) -> list[str]:
     elif run.outcomes[Outcome.UNKNOWN]:
         said.append(f"{unknown} given up by you may have been charged.")
     if stalled := run.stalled_batches:
-        have = "has" if stalled == 1 else "have"
-        many = _counted(stalled, "batch", "batches")
-        said.append(f"{many} at Openmart {have} not changed for a long time.")
+        many = counted(stalled, "batch at Openmart has", "batches at Openmart have")
+        said.append(f"{many} not changed for a long time.")
     if run.batches[BatchState.UNKNOWN] or run.stalled_batches:
         said.append("Open the run in Monitor and decide there.")
     return said
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
 def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if seconds is None else utc_iso(seconds)

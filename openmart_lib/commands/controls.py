@@ -14,7 +14,7 @@ from openmart_lib import desk
 from openmart_lib.commands.options import Json, Out, RunId, Wait, Yes, check_file
 from openmart_lib.commands.spending import MaxCredits
 from openmart_lib.commands.waiting import wait_or_tell
-from openmart_lib.console import Console, counted
+from openmart_lib.console import Console
 from openmart_lib.desk import Desk
 from openmart_lib.desk_run import Run
 from openmart_lib.errors import InputError
@@ -25,6 +25,7 @@ from openmart_lib.ledger.queries import newest_run_id
 from openmart_lib.report import Standing, held_with, look_at_all
 from openmart_lib.results import export as files
 from openmart_lib.settings import load_settings
+from openmart_lib.wording import counted
 
 LISTED: Final = 20  # other runs that `resume` names
 
@@ -130,8 +131,8 @@ def with_openmart_words(run: RunInfo) -> str:
     sent = run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED]
     if not sent:
         return "Nothing is with Openmart."
-    many = "batch is" if sent == 1 else "batches are"
-    return f"{sent:,} {many} with Openmart, cannot be recalled, may be charged, and will be collected."
+    many = counted(sent, "batch is", "batches are")
+    return f"{many} with Openmart, cannot be recalled, may be charged, and will be collected."
 
 
 def _unfinished(opened: Desk, run_id: str | None, verb: str) -> Run:

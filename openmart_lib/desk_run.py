@@ -1,4 +1,8 @@
-"""One run in a notebook: how it stands, its results, and the person's word on it."""
+"""One run in a notebook: how it stands, its results, and the person's word on it.
+
+A notebook is a way out of the house, as a file is: what was found about somebody on a never-contact list is
+in none of the frames. ``Run.withheld`` tells of which rows that is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ import polars as pl
 
 from openmart_lib import watch
 from openmart_lib.engine.clients import key_fingerprint, key_last4
-from openmart_lib.errors import InputError
 from openmart_lib.intake.overrides import Overrides
 from openmart_lib.intake.reading import rejected_cells
 from openmart_lib.intake.tasks import rejects_frame
@@ -25,8 +28,15 @@ from openmart_lib.results.chain import chain, runs_of_chain
 from openmart_lib.results.export import ExportInfo
 from openmart_lib.results.join import Shape
 from openmart_lib.results.quality import RANKING, parse_ranking
-from openmart_lib.results.withheld import withheld_words
-from openmart_lib.settings import Settings
+from openmart_lib.results.withheld import (
+    LEFT_OUT,
+    SOME_LEFT_OUT,
+    Withheld,
+    withheld_words,
+    withhold,
+    withhold_lazy,
+    without_listed,
+)
 
 if TYPE_CHECKING:
     from openmart_lib.desk import Desk
@@ -66,7 +76,8 @@ class Run:
     def results(self, shape: Shape = "long", *, ranking: Sequence[str] = RANKING) -> pl.DataFrame:
         """Return the results joined to the uploaded rows; all uploaded columns first.
 
-        Everything that was found is in it; ``export`` leaves out whoever is on a never-contact list.
+        What was found about anybody on a never-contact list is left out, as in files: the row stays with its
+        outcome, its found columns are empty, and ``outcome_reason`` says so.
 
         Args:
             shape: ``long``: one row per found record, and one for each uploaded row without any.
@@ -75,26 +86,55 @@ class Run:
             ranking: What makes a company's best record, the weightiest first: of "verified email", "email",
                 "title fit" and "phone".
 
+        Warns:
+            UserWarning: Of how many rows something is left out, as it is on a never-contact list.
+
         Raises:
             InputError: If the shape or the ranking cannot be used.
         """
-        return join.results(self._desk.ledger, self.id, shape, ranking=parse_ranking(ranking))
+        ledger = self._desk.ledger
+        return _told(withhold(ledger, join.results(ledger, self.id, shape, ranking=parse_ranking(ranking))))
 
     def lazy(self, shape: Shape = "long") -> pl.LazyFrame:
-        """Return ``results`` unread: of a large finished run only what is used of it is read from disk."""
-        return join.results_lazy(self._desk.ledger, self.id, shape)
+        """Return ``results`` unread: of a large finished run only what is used of it is read from disk.
+
+        While there is a never-contact list, all columns are read: of how many rows something is left out
+        ``withheld`` tells, no warning does.
+        """
+        return withhold_lazy(self._desk.ledger, join.results_lazy(self._desk.ledger, self.id, shape))
+
+    def withheld(self) -> pl.DataFrame:
+        """Return one row per uploaded row that something is left out of, as it is on a never-contact list.
+
+        Columns: row, file_line (Int64), outcome, outcome_reason (String): whether all that was found is left
+        out or some of several contacts. Its height is what warnings and ``write`` count. Who is listed is
+        kept as keyed hashes only, so nothing here names anybody.
+        """
+        ledger = self._desk.ledger
+        lines = withhold(ledger, join.results(ledger, self.id, "rows")).frame
+        gone = pl.col("outcome_reason").is_in([LEFT_OUT, SOME_LEFT_OUT])
+        return lines.filter(gone).select("row", "file_line", "outcome", "outcome_reason")
 
     def best(self) -> pl.DataFrame:
         """Return the best that this run and those started from its rows found, one row per uploaded row.
 
         The first run's columns and order, whichever run of the chain this is; ``run_name`` and ``kind`` tell
-        which run found it, ``tries`` how many had the row.
+        which run found it, ``tries`` how many had the row. Left out and warned of as in ``results``.
         """
-        return chain(self._desk.ledger, runs_of_chain(self._desk.ledger, self.id))
+        ledger = self._desk.ledger
+        return _told(withhold(ledger, chain(ledger, runs_of_chain(ledger, self.id))))
 
     def unmatched(self) -> pl.DataFrame:
-        """Return one row per record that belongs to no uploaded row; kept, because it may have been paid."""
-        return join.unmatched(self._desk.ledger, self.id)
+        """Return one row per record that belongs to no uploaded row; kept, because it may have been paid.
+
+        Warns:
+            UserWarning: How many are left out, as they are about somebody on a never-contact list.
+        """
+        kept = without_listed(self._desk.ledger, join.unmatched(self._desk.ledger, self.id))
+        if kept.rows:
+            said = "1 record is" if kept.rows == 1 else f"{kept.rows:,} records are"
+            warnings.warn(f"{said} {LEFT_OUT}.", stacklevel=2)
+        return kept.frame
 
     def rejects(self) -> pl.DataFrame:
         """Return one row per uploaded row that could not be sent: its columns, then where it is and why.
@@ -165,18 +205,10 @@ class Run:
     def resume(self, *, max_credits: float | None = None) -> None:
         """Go on: end a pause or a hold, and send what is left with the present key, also after a pilot.
 
-        The worker sends it: of this desk once ``wait`` is called, or of the dashboard.
-
-        Args:
-            max_credits: What the run may cost at most from now on, with all that it has cost.
-
-        Raises:
-            InputError: If the rest of a pilot may cost much and ``max_credits`` is not given.
+        The worker sends it: of this desk once ``wait`` is called, or of the dashboard. ``max_credits`` is
+        what the run may cost at most from now on.
         """
         report = self.report()
-        rest_goes = report.pilot is not None and report.pilot.over
-        if rest_goes and max_credits is None:
-            _check_agreed(report, self._desk.settings)
         if max_credits is not None:
             set_limit(self._desk.ledger, self.id, max_credits)
         if report.run.other_key:
@@ -187,7 +219,7 @@ class Run:
                 key_last4=key_last4(self._desk.settings),
             )
         resume_run(self._desk.ledger, self.id)
-        if rest_goes:
+        if report.pilot is not None and report.pilot.over:
             send_rest(self._desk.ledger, self.id)
 
     def cancel(self) -> CancelCount:
@@ -198,13 +230,8 @@ class Run:
         return self.report().sentence()
 
 
-def _check_agreed(report: Report, settings: Settings) -> None:
-    """Refuse to send the rest of a pilot that may cost much and for which nobody named a number."""
-    if report.pilot is None or report.to_name is None:
-        return
-    raise InputError(
-        f"The other {report.pilot.rest_rows:,} rows may cost {report.pilot.at_stake:,.0f} credits, more than "
-        f"{settings.confirm_above:,.0f} (OPENMART_CONFIRM_ABOVE), and no limit was given. Nothing was sent. "
-        f"Say --max-credits {report.to_name:.0f}, or less, if that is what the whole run may cost, with what "
-        "it has cost (in a notebook: max_credits)."
-    )
+def _told(kept: Withheld) -> pl.DataFrame:
+    """Return the frame; warn where something is left out of it."""
+    if kept.rows:
+        warnings.warn(withheld_words(kept.rows), stacklevel=3)
+    return kept.frame

@@ -24,7 +24,6 @@ from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.queries import upload_rows
 from openmart_lib.ledger.suppressing import add_entries, hashes, mark_checked, secret
 from openmart_lib.ledger.withdrawing import unchecked, unsent, waiting_runs, withdraw
-from openmart_lib.wording import counted
 
 CODE: Final = "suppressed"  # intake code of a row that is left out for it
 REASON: Final = "On your never-contact list."
@@ -56,14 +55,15 @@ class Added:
     def sentence(self) -> str:
         """Say what was taken up and what was not."""
         source = "" if self.column is None else f" from the column {self.column!r}"
-        entries = counted(self.read, "entry was", "entries were")
-        said = f"{entries} read{source} into {self.list_name!r}, {self.new:,} of them new."
+        entries = "entry was" if self.read == 1 else "entries were"
+        said = f"{self.read:,} {entries} read{source} into {self.list_name!r}, {self.new:,} of them new."
         if self.unread:
             lines = ", ".join(f"{line:,}" for line in self.unread[:5])
             more = "" if len(self.unread) <= 5 else f" and {len(self.unread) - 5:,} more"
             said += f" {len(self.unread):,} could not be read (lines {lines}{more})."
         if self.withdrawn:
-            said += f" {counted(self.withdrawn, 'row is', 'rows are')} cancelled that waited to be sent."
+            rows = "row is" if self.withdrawn == 1 else "rows are"
+            said += f" {self.withdrawn:,} {rows} cancelled that waited to be sent."
         return f"{said} Nothing of them is sent or written into a file from now on."
 
 
@@ -119,8 +119,10 @@ def add_list(ledger: Ledger, upload: Upload, *, name: str) -> Added:
     """
     entries = never.read_entries(upload)
     key = secret(ledger)
-    hashed = [(kind, _hash(key, kind, normal)) for kind, normal in entries.known.rows()]
-    new = add_entries(ledger, name, hashed)
+    hashed = [(kind, _hash(key, kind, normal)) for kind, normal, _ in entries.known.rows()]
+    people = entries.known.filter(pl.col("spaced") != pl.col("normal"))["spaced"]
+    older = [(never.PERSON, _hash(key, never.PERSON, spaced)) for spaced in people]
+    new = add_entries(ledger, name, hashed, instead_of=older)
     return Added(name, len(hashed), new, entries.unread, withdraw_listed(ledger), entries.column)
 
 
@@ -162,7 +164,7 @@ def _waiting_listed(lists: Lists, ledger: Ledger, run_id: str, kind: Kind, rows:
         listed = listed | rows["seq"].is_in(_mailed_rows(lists, ledger, run_id, rows["seq"]).implode())
     if kind is Kind.LOOKUP_PEOPLE and never.PERSON in lists.known:
         tasks = rows.unique("task_no", maintain_order=True)
-        listed = listed | rows["task_no"].is_in(_listed_tasks(lists, tasks)["task_no"].implode())
+        listed = listed | rows["task_no"].is_in(listed_tasks(lists, tasks)["task_no"].implode())
     return listed
 
 
@@ -244,12 +246,12 @@ def hold_listed(lists: Lists, uploaded: pl.DataFrame) -> pl.Series:
 
 def _asked_for(lists: Lists, plan: Plan) -> pl.Series:
     """Return which rows ask for a listed person, by LinkedIn profile or by name and company."""
-    listed = _listed_tasks(lists, plan.tasks)
+    listed = listed_tasks(lists, plan.tasks)
     leads = plan.links.join(listed, on=["task_no", "person_no"], how="semi")["seq"]
     return plan.rows.select(pl.coalesce("duplicate_of", "seq").is_in(leads.implode())).to_series()
 
 
-def _listed_tasks(lists: Lists, tasks: pl.DataFrame) -> pl.DataFrame:
+def listed_tasks(lists: Lists, tasks: pl.DataFrame) -> pl.DataFrame:
     """Return task_no and person_no of the listed people that tasks (task_no, domain, request) ask for."""
     people = tasks.select(
         "task_no", "domain", pl.col("request").str.json_decode(_PEOPLE).struct.field("people")
@@ -267,10 +269,13 @@ def listed_people(lists: Lists, people: pl.DataFrame, prefix: str, sites: pl.Ser
         people: Columns ``first_name``, ``last_name`` and ``linkedin_url``, each after ``prefix``.
         sites: The domain of each one's company.
     """
-    first, last, link = (f"{prefix}{name}" for name in ("first_name", "last_name", "linkedin_url"))
-    told = people.select(
-        pl.concat_str(pl.col(first).fill_null(""), pl.lit(" "), pl.col(last).fill_null("")).alias("name"),
-        never.linkedin(pl.col(link)).alias("link"),
-    )
-    by_name = lists.has(never.PERSON, never.names(told["name"], never.domains(sites)))
-    return lists.has(never.PERSON, told["link"]) | by_name
+    if never.PERSON not in lists.known:
+        return pl.repeat(False, people.height, dtype=pl.Boolean, eager=True)
+    first, last = (pl.col(f"{prefix}{name}").fill_null("") for name in ("first_name", "last_name"))
+    link, companies = people.select(never.linkedin(pl.col(f"{prefix}linkedin_url"))), never.domains(sites)
+    hit = lists.has(never.PERSON, link.to_series())
+    for one, other in ((first, last), (last, first)):  # a list may have the last name in front
+        name = people.select(pl.concat_str(one, pl.lit(" "), other).alias("name")).to_series()
+        for normal in (never.names, never.spaced_names):  # lists of older versions are kept in the second
+            hit = hit | lists.has(never.PERSON, normal(name, companies))
+    return hit

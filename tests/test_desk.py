@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -285,14 +286,49 @@ def test_a_list_that_may_cost_much_needs_a_limit(idle: Desk, monkeypatch: pytest
     assert idle.submit(many, title="Owner", max_credits=100).report().money is not None
 
 
+LEFT_OUT = "1 row has something left out: on your never-contact list"
+
+
+@contextmanager
+def never_contacted(desk: Desk, who: pl.Series) -> Iterator[None]:
+    """Have a never-contact list of these for a while."""
+    suppression.add_list(desk.ledger, upload_from_frame(pl.DataFrame({"who": who})), name="opt-outs")
+    try:
+        yield
+    finally:
+        remove_list(desk.ledger, "opt-outs")
+
+
 def test_a_file_without_somebody_on_a_never_contact_list_says_so(working: Desk, tmp_path: Path) -> None:
     run = working.submit(companies("everything.example"), title="Owner").wait(PATIENCE, progress=False)
-    listed = upload_from_frame(pl.DataFrame({"who": run.results()["found_email"].drop_nulls()}))
-    suppression.add_list(working.ledger, listed, name="opt-outs")
-    try:
-        with pytest.warns(UserWarning, match="1 row has something left out: on your never-contact list"):
+    with never_contacted(working, run.results()["found_email"].drop_nulls()):
+        with pytest.warns(UserWarning, match=LEFT_OUT):
             path = run.export(tmp_path / "out.parquet")
         assert pl.read_parquet(path)["found_email"].null_count() == 1
         assert run.write(tmp_path / "out.csv").withheld == 1
-    finally:
-        remove_list(working.ledger, "opt-outs")
+
+
+def test_no_frame_of_a_notebook_holds_somebody_on_a_never_contact_list(working: Desk) -> None:
+    """A notebook is a way out of the house, as a file is; the outcomes and their sums stay."""
+    names = companies("everything.example", "nobody.example", "people3.example")
+    run = working.submit(names, title="Owner", again=True).wait(PATIENCE, progress=False)
+    before, everybody = run.results("rows"), run.lazy("rows").collect()
+    assert before.equals(everybody) and run.withheld().is_empty()
+    email = before["found_email"][0]
+
+    with never_contacted(working, before["found_email"].head(1)):
+        with pytest.warns(UserWarning, match=LEFT_OUT):
+            frames = [run.results("rows")]
+        with pytest.warns(UserWarning, match=LEFT_OUT):
+            frames.append(run.results("companies"))
+        with pytest.warns(UserWarning, match=LEFT_OUT):
+            frames.append(run.best())
+        frames.append(run.lazy("rows").collect())
+        told = run.withheld()
+        picked = run.lazy("rows").filter(pl.col("found_email").is_not_null()).select("row").collect()
+
+    assert not any(email in str(frame.rows()) for frame in frames)
+    assert frames[0]["outcome"].to_list() == before["outcome"].to_list() == ["matched", "no match", "matched"]
+    assert frames[3].equals(frames[0]) and frames[0].schema == before.schema
+    assert told.rows() == [(1, 1, "matched", "left out: on your never-contact list")]
+    assert picked["row"].to_list() == [3], "a filter sees what is left"

@@ -19,7 +19,7 @@ from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.tasks import Plan, plan_tasks
 from openmart_lib.ledger import Ledger, queries, submissions
 from openmart_lib.ledger.schema import event, suppressed
-from openmart_lib.ledger.suppressing import never_lists, remove_list
+from openmart_lib.ledger.suppressing import add_entries, never_lists, remove_list, secret
 
 PEOPLE = {
     "domain": ["website"],
@@ -119,6 +119,49 @@ def test_a_listed_person_is_taken_out_of_the_group_and_the_others_stay(ledger: L
     assert plan.links.rows() == [(1, 1, 1), (4, 1, 2), (5, 2, 1)]
     first = plan.tasks["request"][0]
     assert "Ana" in first and "Cy" in first and "Lee" not in first and "ZOE" not in first
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["ANA-MARÍA O’BRIEN, acme.com", "O'Brien, Ana Maria; acme.com", "Ana  Maria  O.Brien acme.com"],
+    ids=["case, accents and hyphens", "last name in front", "blanks and dots"],
+)
+@pytest.mark.parametrize(
+    "first, last", [("Ana María", "O'Brien"), ("Anamaria", "Obrien"), ("O'Brien", "Ana Maria")]
+)
+def test_a_listed_name_is_known_however_it_is_written(
+    ledger: Ledger, entry: str, first: str, last: str
+) -> None:
+    never(ledger, entry)
+    frame = pl.DataFrame({"website": ["acme.com"] * 2, "first": [first, "Ana"], "last": [last, "Brien"]})
+
+    plan, _ = narrowed(ledger, frame.with_columns(profile=pl.lit(None, pl.String)), Kind.LOOKUP_PEOPLE)
+
+    assert plan.rows["intake"].to_list() == ["skipped", "accepted"], "another name is another person"
+
+
+def of_an_older_version(ledger: Ledger, name: str) -> None:
+    """Put a name on the list as it was kept before: its words apart."""
+    entry = suppression._hash(secret(ledger), "person", name)
+    add_entries(ledger, "opt-outs", [("person", entry)])
+
+
+def test_a_name_that_an_older_version_took_up_still_counts(ledger: Ledger) -> None:
+    of_an_older_version(ledger, "ana silva@acme.com")
+    frame = pl.DataFrame({"website": ["acme.com"] * 2, "first": ["Ana", "SILVA"], "last": ["Silva", "Ána"]})
+
+    plan, count = narrowed(ledger, frame.with_columns(profile=pl.lit(None, pl.String)), Kind.LOOKUP_PEOPLE)
+
+    assert count == 2 and plan.tasks.is_empty()
+
+
+def test_a_list_that_is_taken_up_again_has_nobody_twice(ledger: Ledger) -> None:
+    of_an_older_version(ledger, "ana silva@acme.com")
+
+    added = never(ledger, "Ana Silva, acme.com", "Bo, beta.com")
+
+    assert (added.read, added.new) == (2, 1)
+    assert [(one.people, one.entries) for one in never_lists(ledger)] == [(2, 2)]
 
 
 def test_without_a_list_the_plan_is_not_touched(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -17,7 +18,6 @@ from openmart_lib.intake.options import RunOptions
 from openmart_lib.ledger import decisions
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.settings import Prices
-from openmart_lib.wording import utc_iso
 
 RESEND_WORD = "resend"
 
@@ -119,7 +119,7 @@ def _seen(row: dict[str, Any]) -> str:
 
 
 def _utc(at: float | None) -> str:
-    return "unknown" if at is None else utc_iso(at)
+    return "unknown" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _attach(pk: int) -> None:

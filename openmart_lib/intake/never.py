@@ -37,7 +37,8 @@ class Entries:
     """What a never-contact list says.
 
     Attributes:
-        known: One row per entry, none twice: kind (``email``, ``domain``, ``person``), normal (String).
+        known: One row per entry, none twice: kind (``email``, ``domain``, ``person``), normal, and spaced: a
+            named person as ``spaced_names`` writes it, null for all others (String).
         unread: Lines of the file (1-based) that are none of these.
         column: The column that was read, where the file has several.
     """
@@ -69,7 +70,7 @@ def read_entries(upload: Upload) -> Entries:
     unread = lines.filter(
         read["kind"].is_null() & (lines > 0) & (cells["cell"].is_not_null() | (len(columns) > 1))
     )
-    known = read.drop_nulls().unique(maintain_order=True)
+    known = read.drop_nulls("normal").unique(["kind", "normal"], maintain_order=True)
     if known.is_empty():
         raise InputError(
             f"No line of {upload.name} is an email, a website, a LinkedIn link or a name with a website. "
@@ -134,7 +135,7 @@ def _names_people(header: str, others: int) -> bool:
 
 
 def entries_of(cells: pl.Series) -> pl.DataFrame:
-    """Return one row per cell: kind and normal (String), both null where a cell is none of them.
+    """Return one row per cell: kind, normal and spaced, as in ``Entries``; all null where it is no entry.
 
     A name with an email after it is that email.
     """
@@ -160,15 +161,20 @@ def entries_of(cells: pl.Series) -> pl.DataFrame:
         whole=pl.when(whole["code"].is_null()).then(whole["domain"]),
         site=pl.when(sites["code"].is_null()).then(sites["domain"]),
     )
-    person = names(frame["name"], frame["site"])
-    told = frame.with_columns(emails(frame["email"]), person.alias("person"))
+    person, spaced = names(frame["name"], frame["site"]), spaced_names(frame["name"], frame["site"])
+    told = frame.with_columns(emails(frame["email"]), person.alias("person"), spaced.alias("spaced"))
     kind = (
         pl.when(pl.col("email").is_not_null()).then(pl.lit(EMAIL))
         .when(pl.col("link").is_not_null()).then(pl.lit(PERSON))
         .when(pl.col("whole").is_not_null()).then(pl.lit(DOMAIN))
         .when(pl.col("person").is_not_null()).then(pl.lit(PERSON))
     )  # fmt: skip
-    return told.select(kind=kind, normal=pl.coalesce("email", "link", "whole", "person"))
+    normal = pl.coalesce("email", "link", "whole", "person")
+    return told.select(
+        kind=kind,
+        normal=normal,
+        spaced=pl.when(normal.is_not_null() & (normal == pl.col("person"))).then("spaced"),
+    )
 
 
 def address(text: pl.Expr) -> pl.Expr:
@@ -200,6 +206,19 @@ def linkedin(text: pl.Expr) -> pl.Expr:
 
 
 def names(people: pl.Series, sites: pl.Series) -> pl.Series:
-    """Return names at companies as they are compared; null where one of the two is missing or empty."""
-    pairs = pl.DataFrame({"name": fold_text(people).replace("", None), "site": sites})
+    """Return names at companies as they are compared; null where one of the two is missing or empty.
+
+    Letters and digits alone count: "J. R. O'Brien" is "JR OBrien". Their order does too, so a person is
+    looked for with the last name in front as well.
+    """
+    return _at(fold_text(people).str.replace_all(" ", "", literal=True), sites)
+
+
+def spaced_names(people: pl.Series, sites: pl.Series) -> pl.Series:
+    """Return names at companies as older lists keep them: words apart, so "o brien" is not "obrien"."""
+    return _at(fold_text(people), sites)
+
+
+def _at(folded: pl.Series, sites: pl.Series) -> pl.Series:
+    pairs = pl.DataFrame({"name": folded.replace("", None), "site": sites})
     return pairs.select(pl.concat_str("name", pl.lit("@"), "site")).to_series()

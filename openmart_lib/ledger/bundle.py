@@ -20,7 +20,6 @@ from typing import Any, Final
 
 from openmart_lib.errors import InputError, LedgerDamagedError, LedgerError
 from openmart_lib.ledger.soundness import find_damage
-from openmart_lib.wording import utc_minute
 
 DATABASE_FILE: Final = "ledger.db"
 BACKUPS_FOLDER: Final = "backups"
@@ -42,7 +41,7 @@ class Found:
     @property
     def made(self) -> str:
         """When it was made, in words."""
-        return utc_minute(self.made_at)
+        return f"{datetime.fromtimestamp(self.made_at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def write_bundle(folder: Path, path: Path, *, environment: str, made_at: float) -> None:

@@ -8,10 +8,22 @@ to wait (planned meanwhile, back after a 429, sent again, part of a search), nob
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, cast, delete, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
@@ -21,6 +33,9 @@ from openmart_lib.ledger.states import BatchState
 SECRET: Final = "suppression secret"
 CHANGES: Final = "never-contact changes"  # in ``meta``: how often entries were added
 _ROWS_AT_ONCE: Final = 2_000  # in one write transaction
+_TAKE_OFF: Final = delete(suppressed).where(
+    suppressed.c.kind == bindparam("of_kind"), suppressed.c.hash == bindparam("of_hash")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +73,19 @@ def secret(ledger: Ledger) -> bytes:
 
 
 @in_plain_words
-def add_entries(ledger: Ledger, list_name: str, entries: list[tuple[str, str]]) -> int:
+def add_entries(
+    ledger: Ledger,
+    list_name: str,
+    entries: list[tuple[str, str]],
+    *,
+    instead_of: Sequence[tuple[str, str]] = (),
+) -> int:
     """Add hashes to a list, which is made if it is new; return how many were not on it.
 
     Args:
         entries: (kind, hash); kinds are ``email``, ``domain`` and ``person``.
+        instead_of: What some of the entries are on the list as, from an older version; taken off once they
+            are on it as they are written now.
 
     Raises:
         LedgerError: If they could not be stored; what earlier transactions stored is.
@@ -76,6 +99,12 @@ def add_entries(ledger: Ledger, list_name: str, entries: list[tuple[str, str]]) 
             rows = [{"kind": kind, "hash": one, "list_name": list_name, "at": now} for kind, one in part]
             if connection.execute(statement, rows).rowcount:
                 _count_change(connection)
+    for start in range(0, len(instead_of), _ROWS_AT_ONCE):
+        with ledger.write() as connection:
+            older = [
+                {"of_kind": kind, "of_hash": one} for kind, one in instead_of[start : start + _ROWS_AT_ONCE]
+            ]
+            connection.execute(_TAKE_OFF.where(suppressed.c.list_name == list_name), older)
     added = _count(ledger, list_name) - before
     with ledger.write() as connection:
         append_event(connection, ledger.now(), "never_contact_added", entries=added)

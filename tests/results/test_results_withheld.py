@@ -168,6 +168,39 @@ def test_what_was_found_of_a_known_person_is_withheld_when_the_uploaded_cells_na
     assert rows.frame["mail"].to_list() == people["mail"], "uploaded cells stay"
 
 
+@pytest.mark.parametrize("together", [1, 4], ids=["alone", "in a group"])
+def test_an_answer_under_another_name_is_withheld_when_the_person_asked_for_is_listed(
+    tmp_path: Path, together: int
+) -> None:
+    """Openmart spells Ana's name its own way: the row is about Ana all the same."""
+    known = {"domain": ["website"], "first_name": ["first"], "last_name": ["last"], "linkedin_url": ["link"]}
+    people = {
+        "first": ["Ana", "Bo", "Ana"],
+        "last": ["Silva", "Lee", "Silva"],
+        "link": ["in/x1", "in/x2", "in/x1"],
+    }
+    people["link"] = [f"https://www.linkedin.com/{one}" for one in people["link"]]
+    told = Story(
+        tmp_path,
+        companies("acme.com", "acme.com", "acme.com", **people),
+        Kind.LOOKUP_PEOPLE,
+        mapping=known,
+        options=RunOptions(info_access=("PHONE",), people_per_task=together),
+    )
+    first, second = (
+        person("Anna", last_name="da Silva", phone="+15550101", linkedin_url=people["link"][0]),
+        person("Bo", last_name="Lee", phone="+15550100", linkedin_url=people["link"][1]),
+    )
+    told.send_all({1: [first], 2: [second]} if together == 1 else {1: [first, second]})
+    never(told.ledger, "Ana Silva, acme.com")
+
+    rows = withhold(told.ledger, join.results(told.ledger, told.run_id))
+
+    assert rows.frame["outcome"].to_list() == ["matched", "matched", "duplicate"]
+    assert rows.frame["found_phone"].to_list() == [None, "+15550100", None]
+    assert rows.rows == 2
+
+
 def test_a_company_row_with_a_listed_email_keeps_the_other_people_that_were_found(tmp_path: Path) -> None:
     told = Story(tmp_path, companies("acme.com", mail=["ana@acme.com"]))
     told.send_all({1: [ANA, BO]})

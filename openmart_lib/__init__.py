@@ -3,6 +3,26 @@
 ``open()`` is the way in for notebooks: submit a frame, wait, read the results. ``OpenmartClient`` and
 ``LanceClient`` are the bare wire: one method per endpoint, nothing remembered, nothing sent twice by
 itself. What is not listed in ``__all__`` is private.
+
+The packages, in the order in which a list passes through them; each says itself what is in it:
+
+    intake: a file becomes tasks
+    ledger: the truth about what was sent, paid and found
+    engine: the worker, which moves runs forward
+    api: the wire to Openmart and Lance
+    results: what the ledger holds, as frames and files
+    dashboard: what the pages are made of
+    commands: the command line's commands
+    sandbox: both APIs simulated
+
+What ties them together:
+
+    submission, reuse, suppression: an upload becomes a run, without what was bought before or is never sent
+    attachment, lance_lists: the other ways in: a batch that another tool made, a list to watch at Lance
+    report, watch: how a run stands, in plain values; waiting for it
+    desk, desk_run, choices: the way in for notebooks, and what people type, as values
+    cli, console: the command line, and what it says
+    errors, settings, wording: what every part may use
 """
 
 from importlib import import_module

@@ -34,6 +34,7 @@ from openmart_lib.ledger.decisions import attach_batch
 from openmart_lib.ledger.runs import NewRun
 from openmart_lib.settings import Settings
 from openmart_lib.submission import suggest_name
+from openmart_lib.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def attach(
         return _attach_to(ledger, ours, found)
     new = _new_run(ledger, settings, found, kind, upload, column)
     run_id = attach_run(ledger, new, found, progress=progress)
-    tasks = f"{len(found.tasks)} task{'' if len(found.tasks) == 1 else 's'}"
+    tasks = counted(len(found.tasks), "task")
     return Attached(
         run_id,
         True,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from openmart_lib.intake.estimate import Estimate
 from openmart_lib.intake.fields import FIELD_WORDS, Field
 from openmart_lib.submission import Prepared
+from openmart_lib.wording import counted
 
 PROBLEMS_SHOWN: Final = 5
 
@@ -66,11 +67,6 @@ class Console:
 def one_line(text: str) -> str:
     """Return text that cannot steer a terminal: control and direction characters become "?"."""
     return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """Return "1 row" or "1,200 rows"."""
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def cost_words(estimate: Estimate, *, simulated: bool) -> str:

@@ -15,6 +15,7 @@ import polars as pl
 
 from openmart_lib import watch
 from openmart_lib.engine.clients import key_fingerprint, key_last4
+from openmart_lib.errors import InputError
 from openmart_lib.intake.overrides import Overrides
 from openmart_lib.intake.reading import rejected_cells
 from openmart_lib.intake.tasks import rejects_frame
@@ -37,6 +38,8 @@ from openmart_lib.results.withheld import (
     withhold_lazy,
     without_listed,
 )
+from openmart_lib.settings import Settings
+from openmart_lib.wording import counted
 
 if TYPE_CHECKING:
     from openmart_lib.desk import Desk
@@ -132,8 +135,7 @@ class Run:
         """
         kept = without_listed(self._desk.ledger, join.unmatched(self._desk.ledger, self.id))
         if kept.rows:
-            said = "1 record is" if kept.rows == 1 else f"{kept.rows:,} records are"
-            warnings.warn(f"{said} {LEFT_OUT}.", stacklevel=2)
+            warnings.warn(f"{counted(kept.rows, 'record is', 'records are')} {LEFT_OUT}.", stacklevel=2)
         return kept.frame
 
     def rejects(self) -> pl.DataFrame:
@@ -205,10 +207,18 @@ class Run:
     def resume(self, *, max_credits: float | None = None) -> None:
         """Go on: end a pause or a hold, and send what is left with the present key, also after a pilot.
 
-        The worker sends it: of this desk once ``wait`` is called, or of the dashboard. ``max_credits`` is
-        what the run may cost at most from now on.
+        The worker sends it: of this desk once ``wait`` is called, or of the dashboard.
+
+        Args:
+            max_credits: What the run may cost at most from now on, with all that it has cost.
+
+        Raises:
+            InputError: If the rest of a pilot may cost much and ``max_credits`` is not given.
         """
         report = self.report()
+        rest_goes = report.pilot is not None and report.pilot.over
+        if rest_goes and max_credits is None:
+            _check_agreed(report, self._desk.settings)
         if max_credits is not None:
             set_limit(self._desk.ledger, self.id, max_credits)
         if report.run.other_key:
@@ -219,7 +229,7 @@ class Run:
                 key_last4=key_last4(self._desk.settings),
             )
         resume_run(self._desk.ledger, self.id)
-        if report.pilot is not None and report.pilot.over:
+        if rest_goes:
             send_rest(self._desk.ledger, self.id)
 
     def cancel(self) -> CancelCount:
@@ -228,6 +238,18 @@ class Run:
 
     def __repr__(self) -> str:
         return self.report().sentence()
+
+
+def _check_agreed(report: Report, settings: Settings) -> None:
+    """Refuse to send the rest of a pilot that may cost much and for which nobody named a number."""
+    if report.pilot is None or report.to_name is None:
+        return
+    raise InputError(
+        f"The other {report.pilot.rest_rows:,} rows may cost {report.pilot.at_stake:,.0f} credits, more than "
+        f"{settings.confirm_above:,.0f} (OPENMART_CONFIRM_ABOVE), and no limit was given. Nothing was sent. "
+        f"Say --max-credits {report.to_name:.0f}, or less, if that is what the whole run may cost, with what "
+        "it has cost (in a notebook: max_credits)."
+    )
 
 
 def _told(kept: Withheld) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from openmart_lib.intake.tasks import Intake
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.watching import NewWatch, WatchMode, create_watch, lance_environment
 from openmart_lib.settings import Settings
+from openmart_lib.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ class PreparedWatch:
     def rule(self) -> str:
         """What was done to ids so that they could be read, in a sentence; "" for nothing."""
         rows = undashed(self.upload.frame, self.mapping)
-        ids = "id is" if rows == 1 else "ids are"
-        return f"{rows:,} {ids} written without dashes in the file: the dashes were put in." if rows else ""
+        return (
+            f"{counted(rows, 'id is', 'ids are')} written without dashes in the file: the dashes were put in."
+            if rows
+            else ""
+        )
 
     @property
     def calls(self) -> int:

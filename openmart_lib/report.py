@@ -5,6 +5,7 @@ The command line and the notebook both read it here, so they never disagree.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +23,7 @@ from openmart_lib.ledger.queries import accounts
 from openmart_lib.ledger.reused import waited_for
 from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
 from openmart_lib.settings import Settings
+from openmart_lib.wording import counted, utc_iso
 
 WAITED_OUT: Final = 300.0  # seconds of Retry-After that are waited out; longer is reported as held
 
@@ -44,6 +46,8 @@ class Report:
         money: What it may cost and what came back, where that is known.
         pilot: What its pilot shows, while the rest of its rows waits for a decision about it.
         waits_for: The run (id) that has to go on before this one's reused rows can get their answers.
+        to_name: Credits in all, as ``max_credits``, that a person must name before the rest of a pilot goes,
+            because it may cost more than ``OPENMART_CONFIRM_ABOVE``; None: no number is needed.
     """
 
     run: RunInfo
@@ -52,6 +56,7 @@ class Report:
     money: Money | None = None
     pilot: Pilot | None = None
     waits_for: str | None = None
+    to_name: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``openmart status --json`` prints; times are ISO 8601 UTC."""
@@ -126,9 +131,10 @@ class Report:
         if self.waits_for is not None:
             return f"See to that run: `openmart status {self.waits_for}` says what it needs."
         if self.pilot is not None and self.pilot.over:
+            agreed = "" if self.to_name is None else f" --max-credits {self.to_name:.0f}"
             return (
                 f"{pilot_words(self.pilot)} Send the other {self.pilot.rest_rows:,} rows with "
-                f"`openmart resume {name}`, or stop here with `openmart cancel {name}`."
+                f"`openmart resume {name}{agreed}`, or stop here with `openmart cancel {name}`."
             )
         if self.money is not None and self.money.full:
             return (
@@ -149,6 +155,8 @@ def look(ledger: Ledger, settings: Settings, run_id: str) -> Report:
     cash = money(ledger, run_id)
     tried = pilot(ledger, run_id) if cash.pilot_waits else None
     report = replace(_report(run, accounts(ledger)), money=cash, pilot=tried)
+    if tried is not None and tried.at_stake > settings.confirm_above:
+        report = replace(report, to_name=float(math.ceil(cash.spent + cash.out + tried.at_stake)))
     return _with_sources(ledger, settings, report)
 
 
@@ -173,7 +181,7 @@ def _with_sources(ledger: Ledger, settings: Settings, report: Report) -> Report:
     if any(each.standing is Standing.MOVING for each in sources):
         return replace(report, standing=Standing.MOVING)
     still = sources[0]
-    rows = _counted(run.outcomes[Outcome.PENDING], "row waits", "rows wait")
+    rows = counted(run.outcomes[Outcome.PENDING], "row waits", "rows wait")
     note = f"{rows} for run {still.run.run_id} ({still.run.name}), which asked for the same and stands still"
     return replace(report, standing=Standing.HELD, note=note, waits_for=still.run.run_id)
 
@@ -181,15 +189,15 @@ def _with_sources(ledger: Ledger, settings: Settings, report: Report) -> Report:
 def pilot_words(pilot: Pilot) -> str:
     """Return what a pilot shows, in a sentence or two: its match rate and what the rest may cost."""
     if not pilot.came_back:
-        strangers = _counted(pilot.strangers, "answer carries", "answers carry")
+        strangers = counted(pilot.strangers, "answer carries", "answers carry")
         return (
-            f"Of {_counted(pilot.rows, 'row', 'rows')} tried, {pilot.missing:,} did not come back, and "
+            f"Of {counted(pilot.rows, 'row', 'rows')} tried, {pilot.missing:,} did not come back, and "
             f"{strangers} none of our tracking ids; they may have been charged."
         )
     if pilot.rate is None:
         return f"None of the {pilot.rows:,} rows tried was answered."
     return (
-        f"Of {_counted(pilot.answered, 'row', 'rows')} answered, {pilot.matched:,} matched "
+        f"Of {counted(pilot.answered, 'row', 'rows')} answered, {pilot.matched:,} matched "
         f"({pilot.rate:.0%}; of all rows likely {pilot.low:.0%} to {pilot.high:.0%}), for about "
         f"{pilot.spent:,.0f} credits. The rest may cost about {pilot.rest_expected or 0.0:,.0f}, "
         f"at most {pilot.rest_at_most:,.0f}."
@@ -252,14 +260,14 @@ def _held_meaning(run: RunInfo) -> str:
 
 
 def _collected_words(run: RunInfo) -> str:
-    many = _counted(run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED], "batch", "batches")
+    many = counted(run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED], "batch", "batches")
     return f"{many} with Openmart cannot be recalled and will be collected."
 
 
 def _doubts(run: RunInfo) -> list[str]:
     """Say what is not known about money and rows, and where a person decides."""
     said = []
-    unknown = _counted(run.outcomes[Outcome.UNKNOWN], "row", "rows")
+    unknown = counted(run.outcomes[Outcome.UNKNOWN], "row", "rows")
     if run.batches[BatchState.UNKNOWN]:
         said.append(
             f"For {unknown} we do not know whether Openmart took their batch: "
@@ -268,19 +276,12 @@ def _doubts(run: RunInfo) -> list[str]:
     elif run.outcomes[Outcome.UNKNOWN]:
         said.append(f"{unknown} given up by you may have been charged.")
     if stalled := run.stalled_batches:
-        have = "has" if stalled == 1 else "have"
-        many = _counted(stalled, "batch", "batches")
-        said.append(f"{many} at Openmart {have} not changed for a long time.")
+        many = counted(stalled, "batch at Openmart has", "batches at Openmart have")
+        said.append(f"{many} not changed for a long time.")
     if run.batches[BatchState.UNKNOWN] or run.stalled_batches:
         said.append("Open the run in Monitor and decide there.")
     return said
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
 def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if seconds is None else utc_iso(seconds)

@@ -28,6 +28,7 @@ from openmart_lib.ledger.following import standing as words_of
 from openmart_lib.ledger.purchases import Buyer, buyers, likenesses, requests_of, standing
 from openmart_lib.results import cache
 from openmart_lib.settings import DEFAULT_REUSE_DAYS, Prices
+from openmart_lib.wording import counted
 
 DAYS: Final = DEFAULT_REUSE_DAYS  # how far back is looked, unless said otherwise
 BOUGHT_CODE: Final = "bought_before"  # intake code of a row that is skipped for it
@@ -106,7 +107,7 @@ class Found:
         """Say how many rows may have been bought, and what to do about it; "" for none."""
         if not self.in_doubt:
             return ""
-        rows = f"{self.in_doubt:,} {'row' if self.in_doubt == 1 else 'rows'}"
+        rows = counted(self.in_doubt, "row")
         return (
             f"{rows} more may have been bought: we don't know whether Openmart took their batch. They are "
             "not bought a second time unless you say so. Decide about that batch in Monitor."
@@ -133,7 +134,7 @@ class Found:
             return "today"
         newest, oldest = ages
         if newest == oldest:
-            return f"{oldest} {'day' if oldest == 1 else 'days'} ago"
+            return f"{counted(oldest, 'day')} ago"
         return f"{newest or 'today'} to {oldest} days ago"
 
 

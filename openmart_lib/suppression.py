@@ -24,6 +24,7 @@ from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.queries import upload_rows
 from openmart_lib.ledger.suppressing import add_entries, hashes, mark_checked, secret
 from openmart_lib.ledger.withdrawing import unchecked, unsent, waiting_runs, withdraw
+from openmart_lib.wording import counted
 
 CODE: Final = "suppressed"  # intake code of a row that is left out for it
 REASON: Final = "On your never-contact list."
@@ -55,15 +56,14 @@ class Added:
     def sentence(self) -> str:
         """Say what was taken up and what was not."""
         source = "" if self.column is None else f" from the column {self.column!r}"
-        entries = "entry was" if self.read == 1 else "entries were"
-        said = f"{self.read:,} {entries} read{source} into {self.list_name!r}, {self.new:,} of them new."
+        entries = counted(self.read, "entry was", "entries were")
+        said = f"{entries} read{source} into {self.list_name!r}, {self.new:,} of them new."
         if self.unread:
             lines = ", ".join(f"{line:,}" for line in self.unread[:5])
             more = "" if len(self.unread) <= 5 else f" and {len(self.unread) - 5:,} more"
             said += f" {len(self.unread):,} could not be read (lines {lines}{more})."
         if self.withdrawn:
-            rows = "row is" if self.withdrawn == 1 else "rows are"
-            said += f" {self.withdrawn:,} {rows} cancelled that waited to be sent."
+            said += f" {counted(self.withdrawn, 'row is', 'rows are')} cancelled that waited to be sent."
         return f"{said} Nothing of them is sent or written into a file from now on."
 
 

@@ -189,6 +189,22 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
+@pytest.mark.parametrize("package", ["", *ROOMS])
+def test_every_module_stands_once_on_the_map_of_its_package(package: str) -> None:
+    """A map is in the docstring of ``__init__.py``: indented lines of names, a colon, and what they are for."""
+    folder = LIBRARY / package
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    lines = re.findall(r"^ {4}([a-z_, ]+): ", docstring, flags=re.MULTILINE)
+    there = [
+        path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+
+    assert sorted(name for line in lines for name in line.split(", ")) == sorted(
+        name for name in there if not name.startswith("__")
+    )
+    assert len(docstring.splitlines()) <= 25, "a map is seen at a glance"
+
+
 def test_nothing_happens_when_a_library_module_is_imported() -> None:
     """No print and no other call for its own sake at module level; pages and main.py are scripts."""
     wrong = [

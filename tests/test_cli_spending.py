@@ -12,7 +12,9 @@ import pytest
 from small_runs import opened, sandbox_settings
 
 from openmart_lib.cli import execute
+from openmart_lib.desk import Desk
 from openmart_lib.engine.clients import key_fingerprint
+from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, RunState, answers, balances, submissions
 from openmart_lib.ledger.money import money
 from openmart_lib.ledger.overview import newest_run_id, run_info
@@ -21,7 +23,7 @@ from openmart_lib.ledger.pilots import pilot
 from openmart_lib.ledger.queries import accounts
 from openmart_lib.ledger.states import Pause
 from openmart_lib.ledger.tracking import tracking_id
-from openmart_lib.settings import Settings
+from openmart_lib.settings import Settings, load_settings
 
 RUN = ("run", "list.csv", "--kind", "find_people", "--title", "Owner")
 ROWS = 240
@@ -205,6 +207,44 @@ def test_a_pilot_is_told_and_the_rest_goes_only_by_name(
     assert run_info(ledger, run_id).state is RunState.ACTIVE
     assert pilot(ledger, run_id) is None
     assert money(ledger, run_id).waiting == 215 * 3
+
+
+def test_the_rest_of_a_pilot_that_may_cost_much_needs_the_number_that_the_page_asks_for(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planned on a page only the pilot's own worst case was agreed to; the rest costs 645 more."""
+    monkeypatch.setenv("OPENMART_CONFIRM_ABOVE", "644")
+    execute([*RUN, "--pilot", "25", "--max-credits", "720"])
+    run_id = newest_run_id(ledger)
+    answered(ledger)
+    capsys.readouterr()
+
+    execute(["status", run_id])
+    assert f"with `openmart resume {run_id} --max-credits 720`" in capsys.readouterr().out
+    refused = execute(["resume", run_id])
+    said = capsys.readouterr().err
+    with pytest.raises(InputError, match=r"in a notebook: max_credits"):
+        Desk(load_settings(), ledger).run(run_id).resume()
+    assert Pause.of(run_info(ledger, run_id).pause_reason) is Pause.PILOT_OVER
+    agreed = execute(["resume", run_id, "--max-credits", "700"])
+
+    assert (refused, agreed) == (2, 0)
+    assert "The other 215 rows may cost 645 credits, more than 644" in said
+    assert "Nothing was sent. Say --max-credits 720, or less" in said
+    assert (money(ledger, run_id).limit, pilot(ledger, run_id)) == (700.0, None)
+
+
+def test_the_rest_of_a_pilot_under_a_small_limit_needs_no_number(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit holds: whatever the rest may cost, no more than what is left of it goes."""
+    execute([*RUN, "--pilot", "25", "--max-credits", "300"])
+    run_id = newest_run_id(ledger)
+    answered(ledger)
+    monkeypatch.setenv("OPENMART_CONFIRM_ABOVE", "225")
+
+    assert execute(["resume", run_id]) == 0
+    assert pilot(ledger, run_id) is None
 
 
 def test_the_ids_of_a_pilot_are_those_that_the_list_gives(ledger: Ledger, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small_runs import prepared, sandbox_settings
 
-from openmart_lib.console import Console, cost_words, counted, one_line
+from openmart_lib.console import Console, cost_words, one_line
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,6 @@ from openmart_lib.console import Console, cost_words, counted, one_line
 )
 def test_text_from_elsewhere_cannot_steer_a_terminal(text: str, shown: str) -> None:
     assert one_line(text) == shown
-
-
-def test_one_is_not_many() -> None:
-    assert (counted(1, "row", "rows"), counted(1200, "row", "rows")) == ("1 row", "1,200 rows")
 
 
 def test_with_json_standard_output_is_the_object_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from openmart_lib.report import look
 from openmart_lib.settings import NAMES, Prices, Settings
 
 ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "openmart_lib"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 
@@ -149,3 +150,11 @@ def test_there_is_one_sentence_per_line() -> None:
 
     # A bold lead-in ("**Prices are estimates.** ...") belongs to the sentence it opens.
     assert [line for line in prose if re.search(r"[.!?] [A-Z`]", line)] == []
+
+
+def test_the_tour_of_the_code_leads_to_files_that_are_there() -> None:
+    tour = section("The code, in reading order")
+    paths = re.findall(r"`([a-z_/]+(?:\.py|/))`", tour)
+
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists() and not (LIBRARY / path).exists()] == []

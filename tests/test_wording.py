@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmart_lib.wording import worded
+from openmart_lib.wording import counted, utc_day, utc_iso, utc_minute, worded
 
 
 def left_by_a_filter(kept: list[int]) -> pl.DataFrame:
@@ -47,3 +47,17 @@ def test_without_one_of_the_values_there_are_no_words() -> None:
 def test_every_value_has_its_place(words: str) -> None:
     with pytest.raises(ValueError, match="zip"):
         worded(words, "no")
+
+
+def test_a_number_stands_with_its_noun() -> None:
+    said = [counted(number, "batch", "batches") for number in (0, 1, 12_000)]
+
+    assert said == ["0 batches", "1 batch", "12,000 batches"]
+    assert [counted(1, "row"), counted(2, "row")] == ["1 row", "2 rows"]
+
+
+def test_a_time_names_its_zone_and_is_cut_never_rounded() -> None:
+    at = 1_795_349_071.9
+
+    assert (utc_iso(at), utc_minute(at)) == ("2026-11-22T12:04:31Z", "2026-11-22 12:04 UTC")
+    assert (utc_day(at), utc_day(86_400 * 2)) == ("22 Nov 2026", "3 Jan 1970")

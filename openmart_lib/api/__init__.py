@@ -1,4 +1,17 @@
-"""The wire: both APIs over HTTP, and nothing else. requests lives only here."""
+"""The wire: both APIs over HTTP, and nothing else. requests lives only here.
+
+Read ``openmart`` first: a method per endpoint, each one request through ``transport``.
+
+    wire: what both APIs take and give, as types, limits and known values
+    openmart, lance: the two clients
+    validation, address: tasks, addresses, keys and ids, checked before anything is sent
+    transport: one request: sent, timed, bounded
+    connection: knows whether a byte was handed over, which decides whether a batch is unknown
+    deadline: the timer that shuts the socket
+    retry, pace: when to try again; the breaker; requests per second
+    answers: what an HTTP answer means, as JSON or as one of our errors
+    payload, lance_states: what was found, read tolerantly into our own values
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -14,7 +14,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.commands.options import Json, Out, Wait, check_file
 from openmart_lib.commands.spending import MaxCredits, spending
 from openmart_lib.commands.waiting import wait_or_tell
-from openmart_lib.console import Console, counted
+from openmart_lib.console import Console
 from openmart_lib.desk import Desk
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import queries
@@ -22,6 +22,7 @@ from openmart_lib.results import again as tries
 from openmart_lib.results import export as files
 from openmart_lib.results.again import REASON_WORDS, Again, Reason
 from openmart_lib.settings import load_settings
+from openmart_lib.wording import counted
 
 
 def again(

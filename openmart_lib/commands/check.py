@@ -9,7 +9,7 @@ import typer
 
 from openmart_lib import choices
 from openmart_lib.commands.options import Json, SeveralChoice, check_file
-from openmart_lib.console import PROBLEMS_SHOWN, Console, counted
+from openmart_lib.console import PROBLEMS_SHOWN, Console
 from openmart_lib.intake.agreement import disagreement_words, disagreements
 from openmart_lib.intake.checked import checked_frame
 from openmart_lib.intake.columns import suggest_kind
@@ -21,6 +21,7 @@ from openmart_lib.intake.suffixes import psl_date
 from openmart_lib.intake.tasks import Plan, RunOptions, plan_tasks
 from openmart_lib.results import export as files
 from openmart_lib.settings import load_settings
+from openmart_lib.wording import counted
 
 OUT_ENDINGS: Final = (".csv", ".parquet")
 COMPANIES: Final = "find_people"

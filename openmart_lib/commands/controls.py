@@ -14,7 +14,7 @@ from openmart_lib import desk
 from openmart_lib.commands.options import Json, Out, RunId, Wait, Yes, check_file
 from openmart_lib.commands.spending import MaxCredits
 from openmart_lib.commands.waiting import wait_or_tell
-from openmart_lib.console import Console, counted
+from openmart_lib.console import Console
 from openmart_lib.desk import Desk
 from openmart_lib.desk_run import Run
 from openmart_lib.errors import InputError
@@ -25,6 +25,7 @@ from openmart_lib.ledger.queries import newest_run_id
 from openmart_lib.report import Standing, held_with, look_at_all
 from openmart_lib.results import export as files
 from openmart_lib.settings import load_settings
+from openmart_lib.wording import counted
 
 LISTED: Final = 20  # other runs that `resume` names
 
@@ -40,7 +41,7 @@ def resume(
 
     Four things need the run's name, because they can cost more: going on after five submissions without a
     clear answer, going on with another key than the run was planned with, sending what waits for a word
-    about the pilot, and another limit.
+    about the pilot, and another limit. The rest of a pilot that may cost much needs --max-credits too.
     """
     console = Console(as_json)
     check_file(out, "--out", files.ENDINGS)
@@ -52,14 +53,21 @@ def resume(
         report = chosen.report()
         if report.run.state is RunState.PLANNING:
             raise InputError(f"Run {chosen.id} cannot go on: {report.note}.")
-        if max_credits is not None:
-            _set_limit(console, opened, run_id, max_credits)
-            report = chosen.report()
+        if max_credits is not None and run_id is None:
+            raise InputError(
+                "--max-credits needs the run's name. Nothing was changed. "
+                "List the runs with `openmart status`."
+            )
         pilot_over = report.pilot is not None and report.pilot.over
         costly = report.run.other_key or report.run.hold is Hold.UNKNOWNS or pilot_over
         if report.standing is Standing.HELD and (run_id is not None or not costly):
-            _say_who_goes_on_too(console, opened, report.run)
-            chosen.resume()
+            others = _held_too(opened, report.run)
+            chosen.resume(max_credits=max_credits)
+            _say_who_goes_on_too(console, others)
+        elif max_credits is not None:
+            set_limit(opened.ledger, chosen.id, max_credits)
+        if max_credits is not None:
+            console.say(f"Run {chosen.id} may cost at most {max_credits:,.0f} credits.")
         return wait_or_tell(console, chosen, settings, wait=wait, out=out)
 
 
@@ -99,17 +107,11 @@ def cancel(run_id: RunId = None, yes: Yes = False, as_json: Json = False) -> int
     return 0
 
 
-def _set_limit(console: Console, opened: Desk, run_id: str | None, max_credits: float) -> None:
-    if run_id is None:
-        raise InputError(
-            "--max-credits needs the run's name. Nothing was changed. List the runs with `openmart status`."
-        )
-    set_limit(opened.ledger, run_id, max_credits)
-    console.say(f"Run {run_id} may cost at most {max_credits:,.0f} credits.")
+def _held_too(opened: Desk, run: RunInfo) -> list[RunInfo]:
+    return held_with(run, [report.run for report in look_at_all(opened.ledger, opened.settings)])
 
 
-def _say_who_goes_on_too(console: Console, opened: Desk, run: RunInfo) -> None:
-    others = held_with(run, [report.run for report in look_at_all(opened.ledger, opened.settings)])
+def _say_who_goes_on_too(console: Console, others: list[RunInfo]) -> None:
     if others:
         names = ", ".join(other.run_id for other in others[:LISTED])
         console.say(f"The hold ends for all runs of this key; {names} will go on too.")
@@ -129,8 +131,8 @@ def with_openmart_words(run: RunInfo) -> str:
     sent = run.batches[BatchState.SENDING] + run.batches[BatchState.ACCEPTED]
     if not sent:
         return "Nothing is with Openmart."
-    many = "batch is" if sent == 1 else "batches are"
-    return f"{sent:,} {many} with Openmart, cannot be recalled, may be charged, and will be collected."
+    many = counted(sent, "batch is", "batches are")
+    return f"{many} with Openmart, cannot be recalled, may be charged, and will be collected."
 
 
 def _unfinished(opened: Desk, run_id: str | None, verb: str) -> Run:

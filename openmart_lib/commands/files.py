@@ -10,7 +10,7 @@ import typer
 
 from openmart_lib import desk
 from openmart_lib.commands.options import Json, Yes, check_file, one_of
-from openmart_lib.console import Console, counted
+from openmart_lib.console import Console
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import backup as backups
 from openmart_lib.ledger import open_ledger
@@ -23,6 +23,7 @@ from openmart_lib.results.join import Shape
 from openmart_lib.results.quality import RANKING, parse_ranking, ranking_sentence, ranking_words
 from openmart_lib.results.withheld import withheld_words
 from openmart_lib.settings import load_settings
+from openmart_lib.wording import counted
 
 
 def export(

@@ -13,7 +13,7 @@ from openmart_lib import choices, desk, lance_lists
 from openmart_lib.api.wire import LanceEntityType, LanceField
 from openmart_lib.commands.exits import EXIT_CODES
 from openmart_lib.commands.options import Json, check_file
-from openmart_lib.console import Console, counted
+from openmart_lib.console import Console
 from openmart_lib.desk import Desk
 from openmart_lib.errors import InputError
 from openmart_lib.intake.entities import EntityMapping, guess_entities
@@ -26,6 +26,7 @@ from openmart_lib.report import Standing as RunStanding
 from openmart_lib.results import export as files
 from openmart_lib.results import lance_files
 from openmart_lib.settings import load_settings
+from openmart_lib.wording import counted
 
 _Word = TypeVar("_Word", LanceField, LanceEntityType)
 

@@ -20,7 +20,7 @@ from openmart_lib.commands.spending import (
     spending,
 )
 from openmart_lib.commands.waiting import wait_or_tell
-from openmart_lib.console import Console, counted
+from openmart_lib.console import Console
 from openmart_lib.desk import Desk
 from openmart_lib.desk_run import Run
 from openmart_lib.errors import InputError
@@ -30,6 +30,7 @@ from openmart_lib.report import look_at_all
 from openmart_lib.results import export as files
 from openmart_lib.settings import load_settings
 from openmart_lib.submission import Prepared
+from openmart_lib.wording import counted
 
 LISTED: Final = 20  # runs that `status` lists
 

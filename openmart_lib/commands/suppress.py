@@ -9,12 +9,13 @@ import typer
 
 from openmart_lib import choices, suppression
 from openmart_lib.commands.options import Json
-from openmart_lib.console import Console, counted
+from openmart_lib.console import Console
 from openmart_lib.errors import InputError
 from openmart_lib.intake.files import Upload
 from openmart_lib.ledger import Ledger, open_ledger
 from openmart_lib.ledger.suppressing import never_lists, remove_list
 from openmart_lib.settings import load_settings
+from openmart_lib.wording import counted
 
 DEFAULT_NAME = "never contact"
 

@@ -27,7 +27,7 @@ def show(run: RunInfo) -> None:
         widgets.numbers(figures(pilot))
         agreed = True
         if pilot.rest_rows:
-            agreed = submit_spending.typed(pilot.rest_at_most, key=f"rest_agree_{run.run_id}")
+            agreed = submit_spending.typed(pilot.at_stake, key=f"rest_agree_{run.run_id}")
         with st.container(horizontal=True):
             label = f"Send the other {words.counted(pilot.rest_rows, 'row')}"
             if st.button(

@@ -7,6 +7,7 @@ import streamlit as st
 from openmart_lib.dashboard import resources, widgets
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.settings import Settings
+from openmart_lib.wording import counted
 
 
 def show() -> None:
@@ -47,7 +48,7 @@ def moving_sentence(runs: list[RunInfo]) -> str:
     waiting = sum(run.needs_person for run in runs)
     parts = []
     if moving:
-        parts.append(f"{moving} {'run' if moving == 1 else 'runs'} moving")
+        parts.append(f"{counted(moving, 'run')} moving")
     if waiting:
-        parts.append(f"{waiting} {'needs' if waiting == 1 else 'need'} you")
+        parts.append(f"{counted(waiting, 'needs', 'need')} you")
     return " · ".join(parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -18,6 +17,7 @@ from openmart_lib.intake.options import RunOptions
 from openmart_lib.ledger import decisions
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.settings import Prices
+from openmart_lib.wording import utc_iso
 
 RESEND_WORD = "resend"
 
@@ -119,7 +119,7 @@ def _seen(row: dict[str, Any]) -> str:
 
 
 def _utc(at: float | None) -> str:
-    return "unknown" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "unknown" if at is None else utc_iso(at)
 
 
 def _attach(pk: int) -> None:

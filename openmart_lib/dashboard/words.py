@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.ledger.states import BatchState, Hold, Outcome, RunState
+from openmart_lib.wording import counted as counted  # words.counted on the pages
 
 KIND_NAMES: Final[dict[Kind, str]] = {
     Kind.FIND_PEOPLE: "Find decision makers",
@@ -97,11 +98,6 @@ GROUPS: Final[dict[str, tuple[Outcome, ...]]] = {
 def count(number: float) -> str:
     """Return a number with thousands separators: ``12,000``; a decimal only below 100."""
     return f"{number:,.0f}" if float(number).is_integer() or number >= 100 else f"{number:,.1f}"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun: ``1 row``, ``12,000 rows``."""
-    return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
 def percent(part: float, whole: float) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 from openmart_lib.intake.domains import clean_domains
 from openmart_lib.intake.fields import Field, Mapping
 from openmart_lib.intake.suffixes import registrable
+from openmart_lib.wording import counted
 
 SCHEMA = {
     "seq": pl.UInt32,
@@ -53,7 +54,7 @@ def disagreement_words(told: pl.DataFrame) -> str | None:
         return None
     count, first = told["seq"].n_unique(), told.row(0, named=True)
     return (
-        f"{count:,} {'row names' if count == 1 else 'rows name'} two companies, "
+        f"{counted(count, 'row names', 'rows name')} two companies, "
         f"such as row {first['seq']:,}: "
         f"{first['first_column']} says {first['first']}, {first['second_column']} says {first['second']}. "
         "The first is asked for."

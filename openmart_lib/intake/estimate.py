@@ -10,6 +10,7 @@ from typing import Any, Final
 from openmart_lib.api.wire import MAX_TASKS_PER_BATCH, InfoField, Kind
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.settings import Prices
+from openmart_lib.wording import counted
 
 ASSUMED_HIT_RATE: Final = 0.6  # share of the most that could be found, until earlier runs tell
 TELLING_ROWS: Final = 100  # finished rows of earlier runs below which the assumption stays
@@ -165,7 +166,7 @@ def _price(
     kind: Kind, options: RunOptions, *, tasks: int, people: int, prices: Prices
 ) -> tuple[int, str, float]:
     """Return how many things are paid at most, the formula in words, and the credits for each."""
-    companies = _count(tasks, "company", "companies")
+    companies = counted(tasks, "company", "companies")
     if kind is Kind.FIND_TECH:
         return tasks, f"{companies} x technology {prices.technology:g}", prices.technology
     if kind is Kind.LOOKUP_BUSINESS_EMAIL:
@@ -173,8 +174,8 @@ def _price(
         return tasks * MAILBOXES_AT_MOST, words, prices.mailbox
     words, price = _fields(options, prices)
     if kind is Kind.LOOKUP_PEOPLE:
-        return people, f"{_count(people, 'person', 'people')} x {words}", price
-    each = _count(options.max_k, "person", "people")
+        return people, f"{counted(people, 'person', 'people')} x {words}", price
+    each = counted(options.max_k, "person", "people")
     return tasks * options.max_k, f"{tasks:,} x {each} x {words}", price
 
 
@@ -183,7 +184,3 @@ def _fields(options: RunOptions, prices: Prices) -> tuple[str, float]:
     asked = [by_field[field] for field in InfoField if field in options.info_access]
     words = " + ".join(f"{name} {price:g}" for name, price in asked)
     return (f"({words})" if len(asked) > 1 else words), sum(price for _, price in asked)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from openmart_lib.intake.fields import Intake
+from openmart_lib.wording import counted
 
 REUSED: Final = "reused"  # an earlier result serves; no plan says so by itself
 OUTCOMES: Final = (*(str(one) for one in Intake), REUSED)
@@ -50,4 +51,4 @@ class Reckoning:
     def sentence(self) -> str:
         """The sum in words: ``1,000 rows = 900 accepted + 60 duplicate + 40 rejected``, without zeros."""
         parts = [f"{count:,} {outcome}" for outcome, count in self.outcomes.items() if count]
-        return f"{self.uploaded:,} {'row' if self.uploaded == 1 else 'rows'} = {' + '.join(parts)}"
+        return f"{counted(self.uploaded, 'row')} = {' + '.join(parts)}"

@@ -24,6 +24,7 @@ from openmart_lib.ledger.journal import FILE_NAME
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.opening import SET_ASIDE
 from openmart_lib.ledger.replay import LISTS_AGAIN, replay
+from openmart_lib.wording import utc_minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Restored:
     def sentence(self) -> str:
         """Return what happened, what it means for money and rows, and what to do next."""
         said = (
-            f"Restored from {datetime.fromtimestamp(self.made_at, UTC):%Y-%m-%d %H:%M} UTC. "
+            f"Restored from {utc_minute(self.made_at)}. "
             f"Batches sent since then: {self.accepted_batches} will be collected, "
             f"{self.unknown_batches} unknown (may have been charged). "
             f"Unfinished runs, now paused: {self.paused_runs}. Look at them in Monitor. "
@@ -87,8 +88,7 @@ def restore(folder: Path, path: Path, *, environment: str) -> Restored:
 
 
 def _reconcile(ledger: Ledger, made_at: float, set_aside: Path | None) -> Restored:
-    moment = f"{datetime.fromtimestamp(made_at, UTC):%Y-%m-%d %H:%M} UTC"
-    reason = f"restored from {moment}; look at its batches, {LISTS_AGAIN}"
+    reason = f"restored from {utc_minute(made_at)}; look at its batches, {LISTS_AGAIN}"
     done = replay(ledger, ledger.folder / FILE_NAME, pause=reason)
     lost = submissions.lose_orphans(ledger, "nobody")  # no worker runs: whoever was sending is gone
     with ledger.write() as connection:

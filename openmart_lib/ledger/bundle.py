@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from openmart_lib.errors import InputError, LedgerDamagedError, LedgerError
 from openmart_lib.ledger.soundness import find_damage
+from openmart_lib.wording import utc_minute
 
 DATABASE_FILE: Final = "ledger.db"
 BACKUPS_FOLDER: Final = "backups"
@@ -41,7 +42,7 @@ class Found:
     @property
     def made(self) -> str:
         """When it was made, in words."""
-        return f"{datetime.fromtimestamp(self.made_at, UTC):%Y-%m-%d %H:%M} UTC"
+        return utc_minute(self.made_at)
 
 
 def write_bundle(folder: Path, path: Path, *, environment: str, made_at: float) -> None:

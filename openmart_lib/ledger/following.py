@@ -6,7 +6,6 @@ and ends as badly as that ended, so that it can be tried again. It never has a t
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, bindparam, select, text, update
 
 from openmart_lib.ledger.schema import event, reused_row, uploaded_row
 from openmart_lib.ledger.states import Outcome
+from openmart_lib.wording import utc_day
 
 SERVING: Final = frozenset({Outcome.MATCHED, Outcome.PARTIAL, Outcome.NO_MATCH})  # an answer, good or not
 _COLUMNS: Final = (
@@ -89,7 +89,7 @@ def standing(outcome: str, reason: str | None, who: str, at: float) -> tuple[str
         at: When it was bought (UTC seconds).
     """
     if outcome in SERVING:
-        bought = f"bought in run {who} on {time.strftime('%-d %b %Y', time.gmtime(at))}"
+        bought = f"bought in run {who} on {utc_day(at)}"
         return Outcome.REUSED, f"{bought}: {reason}" if reason else bought
     if outcome == Outcome.PENDING:
         return outcome, f"run {who} asked for the same; its answer is waited for, nothing is bought twice"

@@ -38,6 +38,7 @@ class Pilot:
         rest_rows, rest_batches: What waits to be sent.
         rest_expected: Credits for the rest if it goes like the pilot; None while nothing is answered.
         rest_at_most: Credits for the rest if everything asked for is found.
+        at_stake: What of that the run's limit lets go: a person agrees to this where it is much.
         over: Whether everything of the pilot has its last word.
     """
 
@@ -56,6 +57,7 @@ class Pilot:
     rest_batches: int
     rest_expected: float | None
     rest_at_most: float
+    at_stake: float
     over: bool
 
     @property
@@ -150,6 +152,8 @@ def _pilot(connection: Connection, one: Any) -> Pilot:
     all_of = connection.execute(sums).one()
     answered, matched = sum(outcomes[each] for each in _ANSWERED), outcomes[Outcome.MATCHED]
     low, high = interval(matched, answered)
+    room = float("inf") if one.spend_at_most is None else one.spend_at_most
+    room = max(0.0, room - one.credits_spent - one.credits_out)
     each = one.credits_spent / all_of.tried_tasks if answered and all_of.tried_tasks else None
     return Pilot(
         rows=len(by_row),
@@ -167,5 +171,6 @@ def _pilot(connection: Connection, one: Any) -> Pilot:
         rest_batches=all_of.batches,
         rest_expected=None if each is None else each * (all_of.tasks or 0),
         rest_at_most=all_of.worst or 0.0,
+        at_stake=min(all_of.worst or 0.0, room),
         over=not all_of.trying,
     )

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from openmart_lib.api.payload import Record, read_records
 from openmart_lib.api.wire import InfoField, Kind, TaskStatus
 from openmart_lib.ledger.states import Outcome
+from openmart_lib.wording import counted
 
 # Letters that differ from a plain one by a stroke, which Unicode does not take apart.
 _STROKES: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})
@@ -112,7 +113,7 @@ def _verdict(
     if kind is Kind.LOOKUP_BUSINESS_EMAIL:
         if flags & Flag.EMAIL:
             return Verdict(
-                person_no, Outcome.MATCHED, _count(len(own), "mailbox", "mailboxes"), record_nos, flags
+                person_no, Outcome.MATCHED, counted(len(own), "mailbox", "mailboxes"), record_nos, flags
             )
         return Verdict(person_no, Outcome.NO_MATCH, "no usable mailbox was found", record_nos)
     wanted = Flag.NOTHING
@@ -144,7 +145,7 @@ def _flags(kind: Kind, record: Record) -> Flag:
 
 
 def _found_words(own: list[Record], flags: Flag) -> str:
-    parts = [_count(len(own), "person", "people")]
+    parts = [counted(len(own), "person", "people")]
     if flags & Flag.VERIFIED_EMAIL:
         parts.append("verified email")
     elif flags & Flag.EMAIL:
@@ -152,10 +153,6 @@ def _found_words(own: list[Record], flags: Flag) -> str:
     if flags & Flag.PHONE:
         parts.append("phone")
     return ", ".join(parts)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _is_somebody(record: Record) -> bool:

@@ -5,7 +5,6 @@ Each tie of a source row gets a task number of its own beyond this run's, so tha
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +15,7 @@ from openmart_lib.ledger.reused import reused_from, sources
 from openmart_lib.results import records
 from openmart_lib.results.assembly import Parts
 from openmart_lib.results.records import RECORD_SCHEMA
-from openmart_lib.wording import worded
+from openmart_lib.wording import utc_day, worded
 
 _KEYS: Final = ("source_run_id", "source_task_no")
 
@@ -80,7 +79,7 @@ def _deleted(ledger: Ledger, runs: dict[str, float | None]) -> pl.Expr:
     """Return why nothing is shown of rows whose source run's personal data was deleted; else null."""
     words = {
         run_id: f"bought in run {queries.run_info(ledger, run_id).name} ({run_id}), whose personal data was "
-        f"deleted on {time.strftime('%-d %b %Y', time.gmtime(at))}"
+        f"deleted on {utc_day(at)}"
         for run_id, at in runs.items()
         if at is not None
     }

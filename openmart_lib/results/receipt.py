@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.reconciling import SHARED, reconcile
 from openmart_lib.results.receipt_page import page
 from openmart_lib.settings import SANDBOX, Prices
+from openmart_lib.wording import utc_iso
 
 HINT: Final = f"{SHARED} The difference is a hint, not a bill."
 ESTIMATE: Final = "By price list: an estimate. Openmart's own bill counts."
@@ -226,6 +226,4 @@ def _export(one: Taken) -> Export:
 
 
 def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if seconds is None else utc_iso(seconds)

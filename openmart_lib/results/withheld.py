@@ -20,6 +20,7 @@ from openmart_lib.ledger import Ledger, queries
 from openmart_lib.results.columns import DERIVED_COLUMNS, MAX_CONTACTS, contact_columns
 from openmart_lib.results.flatten import FOUND_SCHEMA
 from openmart_lib.suppression import Lists, hold_listed, listed_people, listed_tasks, lists_of
+from openmart_lib.wording import counted
 
 LEFT_OUT: Final = "left out: on your never-contact list"
 SOME_LEFT_OUT: Final = "some contacts are left out: on your never-contact list"
@@ -37,15 +38,14 @@ class Withheld:
 
     def sentence(self) -> str:
         """Say how many rows are concerned; "" for none."""
-        return f"{self.rows:,} {'row' if self.rows == 1 else 'rows'} {LEFT_OUT}." if self.rows else ""
+        return f"{counted(self.rows, 'row')} {LEFT_OUT}." if self.rows else ""
 
 
 def withheld_words(rows: int) -> str:
     """Say of how many uploaded rows something is left out of a file; "" for none."""
     if not rows:
         return ""
-    said = "1 row has" if rows == 1 else f"{rows:,} rows have"
-    return f"{said} something left out: on your never-contact list."
+    return f"{counted(rows, 'row has', 'rows have')} something left out: on your never-contact list."
 
 
 def withheld_rows(told: pl.DataFrame) -> pl.Series:

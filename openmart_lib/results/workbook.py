@@ -14,6 +14,7 @@ from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.states import SENTENCES
 from openmart_lib.results.together import Runs
 from openmart_lib.settings import SANDBOX
+from openmart_lib.wording import counted, utc_iso
 
 MAX_LINES: Final = 1_048_575  # data lines under one header line; source: Excel specifications and limits
 MAX_COLUMNS: Final = 16_384
@@ -127,7 +128,7 @@ def _about_file(
         (
             "source of what was found",
             f"Openmart, {', '.join(runs.kinds)}",
-            f"{batches:,} {'batch' if batches == 1 else 'batches'}; ids in the lines.",
+            f"{counted(batches, 'batch', 'batches')}; ids in the lines.",
         ),
         ("fetched", first, f"The last answer: {last}." if last else "No answer yet."),
     ]
@@ -162,4 +163,4 @@ def _widths(frame: pl.DataFrame) -> dict[str, float]:
 
 
 def _iso(at: float | None) -> str:
-    return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    return "" if at is None else utc_iso(at)

@@ -76,7 +76,10 @@ def test_a_limit_raised_by_much_is_typed_as_on_confirm(desk: Desk, monkeypatch: 
     assert desk.run(run_id).state is RunState.ACTIVE
 
 
-def test_a_pilot_shows_its_rate_and_the_rest_is_sent_by_a_click(desk: Desk) -> None:
+def test_a_pilot_shows_its_rate_and_the_rest_is_sent_by_a_click(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    much = replace(resources.settings(), confirm_above=59.0)
     run_id = plan(desk, pilot_rows=10)
     before = desk.open("monitor", run=run_id)
     assert "Trying 10 random rows first: 0 of 10 are back. The other 20 rows wait" in texts(before)
@@ -88,6 +91,10 @@ def test_a_pilot_shows_its_rate_and_the_rest_is_sent_by_a_click(desk: Desk) -> N
     assert figures["Matched"][0].endswith("%") and "of all, likely" in (figures["Matched"][1] or "")
     assert figures["The rest, expected"][1] == "at most 60 credits"
     assert "came back under our tracking ids" in texts(page)
+    monkeypatch.setattr(resources, "settings", lambda: much)
+    page.run()
+    assert button(page, "Send the other 20 rows").disabled, "the rest may cost 60"
+    page.text_input(key=f"rest_agree_{run_id}").set_value("60").run()
     button(page, "Send the other 20 rows").click().run()
     desk.finish(run_id)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import account
@@ -20,6 +20,15 @@ UNKNOWNS_IN_A_ROW: Final = 5  # then a person decides
 OUTAGE_BACKOFF: Final = 30.0  # seconds after an unknown, doubling
 OUTAGE_BACKOFF_MAX: Final = 300.0
 CLOCK_SET_BACK: Final = 60.0  # seconds that a hold may have begun in the future before the clock is doubted
+# Built once: it runs for every submission that is accepted.
+_FORGET_UNKNOWNS: Final = (
+    update(account)
+    .where(
+        account.c.id == bindparam("b_account"),
+        or_(account.c.unknown_streak > 0, account.c.cautious.is_(True)),
+    )
+    .values(unknown_streak=0, cautious=False)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +136,7 @@ def note_unknown(connection: Connection, account_id: int, *, now: float, backoff
 
 def note_accepted(connection: Connection, account_id: int) -> None:
     """Forget the unclear submissions: the server took one."""
-    connection.execute(
-        update(account)
-        .where(account.c.id == account_id, or_(account.c.unknown_streak > 0, account.c.cautious.is_(True)))
-        .values(unknown_streak=0, cautious=False)
-    )
+    connection.execute(_FORGET_UNKNOWNS, {"b_account": account_id})
 
 
 def note_read_succeeded(ledger: Ledger, account_id: int) -> None:

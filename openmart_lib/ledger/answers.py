@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Float, Integer, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Boolean, Connection, Float, Integer, and_, bindparam, case, func, or_, select, update
 
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts, Kind, TaskAnswer
 from openmart_lib.ledger import moves
@@ -67,6 +67,50 @@ _READY_AFTER: Final = (
     .limit(RECENT)
 )
 
+_COUNTERS: Final = ("processing", "completed", "errored", "total")
+_UNCHANGED: Final = and_(
+    *(batch.c[name].is_not_distinct_from(bindparam(f"b_{name}", type_=Integer)) for name in _COUNTERS[:3])
+)
+_SEEN_AT: Final = bindparam("b_now", type_=Float)
+_STORE_COUNTS: Final = (
+    update(batch)
+    .where(batch.c.id == bindparam("b_pk"))
+    .values({batch.c[name]: bindparam(f"b_{name}", type_=Integer) for name in _COUNTERS})
+    .values(
+        asked_at=_SEEN_AT,
+        polls=batch.c.polls + 1,
+        changed_at=case((_UNCHANGED, batch.c.changed_at), else_=_SEEN_AT),
+        ready_at=case((bindparam("b_ready", type_=Boolean), func.coalesce(batch.c.ready_at, _SEEN_AT))),
+        next_poll_at=bindparam("b_next"),
+        read_error=None,
+    )
+)
+_RUN_OF: Final = select(batch.c.run_id).where(batch.c.id == bindparam("b_pk"))
+_OWNER: Final = (
+    select(batch.c.run_id, batch.c.kind, batch.c.made_elsewhere, run.c.public_id)
+    .join(run, run.c.id == batch.c.run_id)
+    .where(batch.c.id == bindparam("b_pk"))
+)
+_LISTED: Final = (
+    select(remote_task.c.task_id, remote_task.c.fetched_at.is_not(None))
+    .where(remote_task.c.batch_pk == bindparam("b_pk"))
+    .order_by(remote_task.c.id)
+)
+_COUNT_LISTED: Final = select(func.count()).where(remote_task.c.batch_pk == bindparam("b_pk"))
+_NEWS: Final = (
+    update(batch).where(batch.c.id == bindparam("b_pk")).values(changed_at=news(bindparam("b_now")))
+)
+_FINISH: Final = (
+    update(batch)
+    .where(batch.c.id == bindparam("b_pk"), batch.c.state == BatchState.ACCEPTED, batch.c.open_tasks <= 0)
+    .values(
+        state=moved(BatchState.ACCEPTED, Event.FINISH),
+        collected_at=bindparam("b_now"),
+        next_poll_at=None,
+    )
+    .returning(batch.c.run_id)
+)
+
 # Driver SQL: for every row it binds, SQLAlchemy costs more than SQLite takes to write it.
 _LIST: Final = """
 INSERT INTO remote_task (batch_pk, task_id, run_id, listed_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
@@ -114,29 +158,11 @@ def make_due(ledger: Ledger, pk: int) -> None:
 
 def store_counts(ledger: Ledger, pk: int, counts: BatchCounts, *, next_poll_at: float) -> None:
     """Store a batch's counters as seen; ``changed_at`` moves only when one of them changed."""
-    now = ledger.now()
-    same = and_(
-        batch.c.processing.is_not_distinct_from(counts["processing"]),
-        batch.c.completed.is_not_distinct_from(counts["completed"]),
-        batch.c.errored.is_not_distinct_from(counts["errored"]),
-    )
+    values: dict[str, Any] = {"b_pk": pk, "b_now": ledger.now(), "b_next": next_poll_at}
+    values |= {"b_ready": counts["batch_ready"], "b_processing": counts["processing"]}
+    values |= {"b_completed": counts["completed"], "b_errored": counts["errored"], "b_total": counts["total"]}
     with ledger.write() as connection:
-        connection.execute(
-            update(batch)
-            .where(batch.c.id == pk)
-            .values(
-                processing=counts["processing"],
-                completed=counts["completed"],
-                errored=counts["errored"],
-                total=counts["total"],
-                asked_at=now,
-                polls=batch.c.polls + 1,
-                changed_at=case((same, batch.c.changed_at), else_=now),
-                ready_at=func.coalesce(batch.c.ready_at, now) if counts["batch_ready"] else None,
-                next_poll_at=next_poll_at,
-                read_error=None,
-            )
-        )
+        connection.execute(_STORE_COUNTS, values)
 
 
 def store_read_error(ledger: Ledger, pk: int, message: str, *, next_poll_at: float) -> None:
@@ -176,22 +202,20 @@ def store_listing(ledger: Ledger, pk: int, task_ids: Sequence[str]) -> None:
         return
     now = ledger.now()
     with ledger.write() as connection:
-        run_id = connection.execute(select(batch.c.run_id).where(batch.c.id == pk)).scalar_one()
+        run_id = connection.execute(_RUN_OF, {"b_pk": pk}).scalar_one()
         values = [(pk, task_id, run_id, now) for task_id in dict.fromkeys(task_ids)]
         # RETURNING cannot be used with several rows of parameters; the count before and after can.
         before = _listed(connection, pk)
         connection.exec_driver_sql(_LIST, values)
         if _listed(connection, pk) > before:
-            connection.execute(update(batch).where(batch.c.id == pk).values(changed_at=news(now)))
+            connection.execute(_NEWS, {"b_pk": pk, "b_now": now})
 
 
 def listed(ledger: Ledger, pk: int) -> dict[str, bool]:
     """Return the listed task ids of a batch, in order of listing, and whether their last word is stored."""
-    fetched = remote_task.c.fetched_at.is_not(None)
-    query = select(remote_task.c.task_id, fetched).where(remote_task.c.batch_pk == pk)
     with ledger.read() as connection:
-        found = connection.execute(query.order_by(remote_task.c.id))
-        return {task_id: bool(stored) for task_id, stored in found}
+        found = connection.execute(_LISTED, {"b_pk": pk}).all()
+    return {task_id: bool(stored) for task_id, stored in found}
 
 
 def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int:
@@ -211,11 +235,7 @@ def store_answers(ledger: Ledger, pk: int, answers: Sequence[TaskAnswer]) -> int
         return 0
     now = ledger.now()
     with ledger.write() as connection:
-        owner = connection.execute(
-            select(batch.c.run_id, batch.c.kind, batch.c.made_elsewhere, run.c.public_id)
-            .join(run, run.c.id == batch.c.run_id)
-            .where(batch.c.id == pk)
-        ).one()
+        owner = connection.execute(_OWNER, {"b_pk": pk}).one()
         numbers, known = owners(connection, pk, owner, final)
         fresh: list[tuple[Any, TaskAnswer]] = []
         new: list[TaskAnswer] = []
@@ -242,12 +262,7 @@ def finish_if_complete(ledger: Ledger, pk: int) -> bool:
     """Move a batch to COLLECTED when every task of ours has its last word; return whether it is there."""
     now = ledger.now()
     with ledger.write() as connection:
-        finished = connection.execute(
-            update(batch)
-            .where(batch.c.id == pk, batch.c.state == BatchState.ACCEPTED, batch.c.open_tasks <= 0)
-            .values(state=moved(BatchState.ACCEPTED, Event.FINISH), collected_at=now, next_poll_at=None)
-            .returning(batch.c.run_id)
-        ).first()
+        finished = connection.execute(_FINISH, {"b_pk": pk, "b_now": now}).first()
         if finished is not None:
             append_event(connection, now, "batch_collected", run=finished.run_id, batch=pk)
     return finished is not None
@@ -284,5 +299,4 @@ def mark_missing(ledger: Ledger, pk: int, *, by_person: bool) -> int:
 
 
 def _listed(connection: Connection, pk: int) -> int:
-    query = select(func.count()).where(remote_task.c.batch_pk == pk)
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_COUNT_LISTED, {"b_pk": pk}).scalar_one())

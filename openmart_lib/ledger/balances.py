@@ -12,8 +12,10 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Float,
     Select,
     UnaryExpression,
+    bindparam,
     case,
     exists,
     func,
@@ -44,6 +46,11 @@ _UNSENT: Final = exists(
 # A refusal ends a run when nothing of it is left to send; before that it may be a step of a search.
 _ENDED: Final = case(
     (batch.c.state != BatchState.REFUSED, batch.c.collected_at), (not_(_UNSENT), batch.c.answered_at)
+)
+
+# Built once: asked before every claim.
+_NEWEST_PLANNED: Final = select(func.max(run.c.planned_at)).where(
+    run.c.account_id == bindparam("b_account"), run.c.planned_at <= bindparam("b_now", type_=Float)
 )
 
 
@@ -141,10 +148,9 @@ def reading_due(ledger: Ledger, account_id: int, *, every: float) -> str | None:
 
 def planned_since(ledger: Ledger, account_id: int, at: float) -> bool:
     """Return whether a run of the account was confirmed between this moment (UTC seconds) and now."""
-    till_now = run.c.planned_at <= ledger.now()
-    newest = select(func.max(run.c.planned_at)).where(run.c.account_id == account_id, till_now)
+    values = {"b_account": account_id, "b_now": ledger.now()}
     with ledger.read() as connection:
-        return (connection.execute(newest).scalar() or 0.0) >= at
+        return (connection.execute(_NEWEST_PLANNED, values).scalar() or 0.0) >= at
 
 
 def _spent(account_id: int) -> Select[Any]:

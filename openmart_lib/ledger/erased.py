@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from openmart_lib.api.wire import TaskAnswer
 from openmart_lib.errors import LedgerError
@@ -17,6 +17,10 @@ from openmart_lib.ledger.schema import event
 
 ERASED: Final = "run_erased"  # from here on nothing personal is stored for the run
 FINISHED: Final = "run_erasing_finished"  # everything that was there is gone
+_MINE: Final = (event.c.run_id == bindparam("b_run")) & (event.c.kind == bindparam("b_kind"))
+# Built once: asked for every hundred answers.
+_FIRST: Final = select(func.min(event.c.at)).where(_MINE)
+_LAST: Final = select(func.max(event.c.id)).where(_MINE)
 
 
 @in_plain_words
@@ -73,12 +77,10 @@ def bare(answer: TaskAnswer) -> TaskAnswer:
 
 
 def _first(connection: Connection, pk: int, kind: str) -> float | None:
-    mine = (event.c.run_id == pk) & (event.c.kind == kind)
-    found: float | None = connection.execute(select(func.min(event.c.at)).where(mine)).scalar()
+    found: float | None = connection.execute(_FIRST, {"b_run": pk, "b_kind": kind}).scalar()
     return found
 
 
 def _last(connection: Connection, pk: int, kind: str) -> int | None:
-    mine = (event.c.run_id == pk) & (event.c.kind == kind)
-    found: int | None = connection.execute(select(func.max(event.c.id)).where(mine)).scalar()
+    found: int | None = connection.execute(_LAST, {"b_run": pk, "b_kind": kind}).scalar()
     return found

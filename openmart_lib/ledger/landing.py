@@ -12,12 +12,13 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
+from openmart_lib.api.payload import read_records
 from openmart_lib.api.wire import Kind, TaskAnswer, TaskStatus
 from openmart_lib.ledger.schema import batch, row_task
 from openmart_lib.ledger.settling import add_to_counters, settle
-from openmart_lib.ledger.spending import count_answers
+from openmart_lib.ledger.spending import Answered, count_answers
 from openmart_lib.ledger.tariff import count_found
-from openmart_lib.ledger.verdicts import judge
+from openmart_lib.ledger.verdicts import judge_records
 
 
 def news(now: Any) -> Any:
@@ -94,20 +95,25 @@ def store_verdicts(
     found: Counter[str] = Counter()
     tasks: list[tuple[Any, ...]] = []
     links: list[tuple[Any, ...]] = []
+    answered: list[Answered] = []
     for row, answer in fresh:
-        status = answer["status"]
+        status, request = answer["status"], msgspec.json.decode(row.request)
+        # Read once: this runs for every answer, and the records are what costs.
+        records = read_records(kind, answer["data"])
         tasks.append((answer["task_id"], status, now, owner.run_id, row.task_no))
-        for verdict in judge(kind, msgspec.json.decode(row.request), status, answer["data"]):
-            meant = str(verdict.outcome), verdict.reason, int(verdict.flags)
+        for verdict in judge_records(kind, request, status, records):
+            meant = str(verdict.outcome), verdict.reason, verdict.flags
             links.append((*meant, owner.run_id, row.task_no, verdict.person_no))
+        here = count_found(kind, records)
+        answered.append(Answered(row.batch_pk, request, status, here))
         if status == TaskStatus.COMPLETED:
-            found.update(count_found(kind, answer["data"]))
+            found.update(here)
     connection.exec_driver_sql(_FINISH_TASK, tasks)
     connection.exec_driver_sql(_JUDGE_LINK, links)
     ties = connection.execute(
         _TIES, {"b_run": owner.run_id, "b_numbers": [row.task_no for row, _ in fresh]}
     ).all()
-    worst = count_answers(connection, owner.run_id, kind, fresh)
+    worst = count_answers(connection, owner.run_id, kind, answered)
     _count_down(connection, {row.task_no: row.batch_pk for row, _ in fresh}, ties, worst, now)
     add_to_counters(connection, owner.run_id, found.items())
     return settle(connection, owner.run_id, [seq for _, seq in ties])

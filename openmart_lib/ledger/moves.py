@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Float, Integer, bindparam, select, update
 
 from openmart_lib.api.wire import BatchCounts
 from openmart_lib.errors import LedgerError
@@ -24,6 +24,25 @@ SEARCH_STOPPED: Final = (
 )
 IN_DOUBT: Final = "we don't know whether Openmart took this batch; it may have been charged"
 
+# Built once: they run for every submission.
+_THE_BATCH: Final = select(batch).where(batch.c.id == bindparam("b_pk"))
+_COUNTERS: Final = ("processing", "completed", "errored", "total")
+_ACCEPT: Final = (
+    update(batch)
+    .where(batch.c.id == bindparam("b_pk"))
+    .values({batch.c[name]: bindparam(f"b_{name}", type_=Integer) for name in _COUNTERS})
+    .values(
+        state=BatchState.ACCEPTED,
+        batch_id=bindparam("b_batch_id"),
+        answered_at=bindparam("b_now", type_=Float),
+        changed_at=bindparam("b_now", type_=Float),
+        next_poll_at=bindparam("b_next"),
+        nothing_created=False,
+        http_status=None,
+        detail=None,
+    )
+)
+
 
 def the_batch(connection: Connection, pk: int) -> Any:
     """Return a batch's row.
@@ -31,7 +50,7 @@ def the_batch(connection: Connection, pk: int) -> Any:
     Raises:
         LedgerError: If there is no such batch.
     """
-    row = connection.execute(select(batch).where(batch.c.id == pk)).first()
+    row = connection.execute(_THE_BATCH, {"b_pk": pk}).first()
     if row is None:
         raise LedgerError(f"There is no batch {pk} in this ledger. Nothing was changed. Reload the page.")
     return row
@@ -63,19 +82,15 @@ def accept(
 ) -> None:
     """Make a batch ACCEPTED under this id; its rows wait for results."""
     values: dict[str, Any] = {
-        "state": BatchState.ACCEPTED,
-        "batch_id": batch_id,
-        "answered_at": now,
-        "changed_at": now,
-        "next_poll_at": now + poll_after,
-        "nothing_created": False,
-        "http_status": None,
-        "detail": None,
+        "b_pk": row.id,
+        "b_batch_id": batch_id,
+        "b_now": now,
+        "b_next": now + poll_after,
     }
-    for name in ("processing", "completed", "errored", "total"):
-        values[name] = counts[name] if counts else None
+    for name in _COUNTERS:
+        values[f"b_{name}"] = counts[name] if counts else None
     spending.follow(connection, row, BatchState.ACCEPTED)
-    connection.execute(update(batch).where(batch.c.id == row.id).values(values))
+    connection.execute(_ACCEPT, values)
     rows = 0
     if row.state == BatchState.SENDING:
         accounts.note_accepted(connection, row.account_id)  # only this tells that submissions work again

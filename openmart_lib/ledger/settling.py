@@ -43,9 +43,9 @@ _ADD: Final = _INSERT.on_conflict_do_update(
 )
 _FOLLOWED_AT_ONCE: Final = 2_000  # rows in one write transaction
 _FLAG_COUNTERS: Final = {
-    int(Flag.EMAIL): "found:rows_with_email",
-    int(Flag.VERIFIED_EMAIL): "found:rows_with_verified_email",
-    int(Flag.PHONE): "found:rows_with_phone",
+    Flag.EMAIL: "found:rows_with_email",
+    Flag.VERIFIED_EMAIL: "found:rows_with_verified_email",
+    Flag.PHONE: "found:rows_with_phone",
 }
 
 
@@ -93,7 +93,7 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
     if not wanted:
         return 0
     winners, flags = _best_of_links(connection, run_id, wanted)
-    before = connection.execute(_BEFORE, {"b_run": run_id, "b_seqs": list(winners)})
+    before = connection.execute(_BEFORE, {"b_run": run_id, "b_seqs": list(winners)}).all()
     changes: list[tuple[str, str | None, int, int, int]] = []
     deltas: dict[str, int] = defaultdict(int)
     became_final = 0
@@ -150,7 +150,7 @@ def _best_of_links(
     """Return per row the best (outcome, reason) of its tasks, and everything that any of them found."""
     winners: dict[int, tuple[str, str | None]] = {}
     flags: dict[int, int] = defaultdict(int)
-    for seq, outcome, reason, found in connection.execute(_LINKS, {"b_run": run_id, "b_seqs": seqs}):
+    for seq, outcome, reason, found in connection.execute(_LINKS, {"b_run": run_id, "b_seqs": seqs}).all():
         flags[seq] |= found
         known = winners.get(seq)
         if known is None or _RANK[outcome] <= _RANK[known[0]]:

@@ -18,16 +18,16 @@ estimate; a run without one (from before there were limits, or made elsewhere) c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from openmart_lib.api.wire import Kind, TaskAnswer
+from openmart_lib.api.wire import Kind
 from openmart_lib.ledger.schema import batch, run
 from openmart_lib.ledger.states import MAYBE_CREATED, BatchState
-from openmart_lib.ledger.tariff import Tariff, count_found
+from openmart_lib.ledger.tariff import Tariff
 
 _DIGITS: Final = 6  # of a credit: a sum of many prices such as 0.3 stays what it is
 _CHANGE: Final = (
@@ -38,6 +38,20 @@ _CHANGE: Final = (
         credits_spent=func.round(run.c.credits_spent + bindparam("b_spent"), _DIGITS),
     )
 )
+
+_ESTIMATE: Final = select(run.c.estimate).where(run.c.id == bindparam("b_run"))
+_EXPOSED: Final = select(batch.c.id, batch.c.state, batch.c.nothing_created).where(
+    batch.c.id.in_(bindparam("b_pks", expanding=True))
+)
+
+
+class Answered(NamedTuple):
+    """A task with its first last word: what it asked for, and what was found (as ``count_found``)."""
+
+    batch_pk: int
+    request: Mapping[str, Any]
+    status: str
+    found: Mapping[str, int]
 
 
 def exposure(state: str, nothing_created: bool, worst_credits: float) -> float:
@@ -54,22 +68,18 @@ def follow(connection: Connection, row: Any, state: BatchState, *, nothing_creat
 
 
 def count_answers(
-    connection: Connection, run_id: int, kind: Kind, fresh: Sequence[tuple[Any, TaskAnswer]]
+    connection: Connection, run_id: int, kind: Kind, answers: Iterable[Answered]
 ) -> dict[int, float]:
-    """Count answered tasks as spent, and no longer as out; return by batch what its worst case loses.
-
-    ``fresh`` are (task, its answer) with a first last word.
-    """
-    tariff = Tariff.from_estimate(connection.execute(_estimate_of(run_id)).scalar())
+    """Count answered tasks as spent, and no longer as out; return by batch what its worst case loses."""
+    tariff = Tariff.from_estimate(connection.execute(_ESTIMATE, {"b_run": run_id}).scalar())
     if tariff is None:
         return {}
     answered: dict[int, float] = defaultdict(float)
     spent = 0.0
-    for row, answer in fresh:
-        answered[row.batch_pk] += tariff.at_most(msgspec.json.decode(row.request))
-        spent += tariff.spent(kind, answer["status"], count_found(kind, answer["data"]))
-    columns = batch.c.id, batch.c.state, batch.c.nothing_created
-    owners = connection.execute(select(*columns).where(batch.c.id.in_(list(answered))))
+    for one in answers:
+        answered[one.batch_pk] += tariff.at_most(one.request)
+        spent += tariff.spent(kind, one.status, one.found)
+    owners = connection.execute(_EXPOSED, {"b_pks": list(answered)}).all()
     out = sum(exposure(row.state, row.nothing_created, answered[row.id]) for row in owners)
     connection.execute(_CHANGE, {"b_run": run_id, "b_out": -out, "b_spent": spent})
     return answered
@@ -89,9 +99,5 @@ def allow_again(connection: Connection, old: Any, new_pk: int) -> None:
 
 def worst_of(connection: Connection, run_id: int, tasks: Sequence[Any]) -> float:
     """Return the credits at most for these tasks of a run."""
-    tariff = Tariff.from_estimate(connection.execute(_estimate_of(run_id)).scalar())
+    tariff = Tariff.from_estimate(connection.execute(_ESTIMATE, {"b_run": run_id}).scalar())
     return sum(tariff.at_most(msgspec.json.decode(row.request)) for row in tasks) if tariff else 0.0
-
-
-def _estimate_of(run_id: int) -> Any:
-    return select(run.c.estimate).where(run.c.id == run_id)

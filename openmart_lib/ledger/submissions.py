@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from openmart_lib.api.wire import BatchCounts, Kind
 from openmart_lib.ledger import accounts, claiming, moves, searching, spending
@@ -25,6 +25,13 @@ NOT_SENT_BACKOFF: Final = 1.0  # seconds, doubling to 64; then a free read must 
 DEFAULT_RATE_LIMIT_WAIT: Final = 5.0  # seconds after a 429 that named no time
 MIN_RATE_LIMIT_WAIT: Final = 1.0  # seconds after a 429 that asks for none: never a loop without a pause
 NOTHING_CREATED: Final = "Openmart created nothing for it in the end; nothing was spent, it can be sent again"
+# Built once: they run for every submission.
+_HOLD: Final = select(account.c.hold).where(account.c.id == bindparam("b_account"))
+_OWNER: Final = (
+    select(batch.c.id, batch.c.batch_no, run.c.public_id)
+    .join(run, run.c.id == batch.c.run_id)
+    .where(batch.c.environment == bindparam("b_environment"), batch.c.batch_id == bindparam("b_batch_id"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ def next_candidate(ledger: Ledger, account_id: int) -> Candidate | None:
     single rows at once, and sees early when no row is at fault.
     """
     with ledger.read() as connection:
-        if connection.execute(select(account.c.hold).where(account.c.id == account_id)).scalar() is not None:
+        if connection.execute(_HOLD, {"b_account": account_id}).scalar() is not None:
             return None
         wanted = {"b_account": account_id, "b_now": ledger.now()}
         chosen = connection.execute(claiming.NEXT_RUN, wanted).first()
@@ -310,11 +317,7 @@ def lose_orphans(ledger: Ledger, worker_id: str, *, backoff: float = accounts.OU
 
 
 def _owner_of(connection: Connection, ledger: Ledger, batch_id: str) -> Any:
-    return connection.execute(
-        select(batch.c.id, batch.c.batch_no, run.c.public_id)
-        .join(run, run.c.id == batch.c.run_id)
-        .where(batch.c.environment == ledger.environment, batch.c.batch_id == batch_id)
-    ).first()
+    return connection.execute(_OWNER, {"b_environment": ledger.environment, "b_batch_id": batch_id}).first()
 
 
 def _by_number(connection: Connection, run_id: str, batch_no: int) -> Any:

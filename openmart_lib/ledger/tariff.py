@@ -7,13 +7,13 @@ its limit nor its counters. Every figure is an estimate; Openmart's own bill cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import msgspec
 
-from openmart_lib.api.payload import read_records
+from openmart_lib.api.payload import Record
 from openmart_lib.api.wire import Kind, TaskStatus
 from openmart_lib.settings import Prices
 
@@ -60,10 +60,10 @@ class Tariff:
         )
 
 
-def count_found(kind: Kind, data: Any) -> Counter[str]:
-    """Count what a task's ``data`` holds, by the names of the run's counters."""
+def count_found(kind: Kind, records: Sequence[Record]) -> Counter[str]:
+    """Count what the records of a task's ``data`` hold, by the names of the run's counters."""
     found: Counter[str] = Counter()
-    for record in read_records(kind, data):
+    for record in records:
         found["found:records"] += 1
         found["found:phones"] += bool(record.phones)  # paid once a person, however many numbers
         found["found:technologies"] += kind is Kind.FIND_TECH

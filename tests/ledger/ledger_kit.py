@@ -339,7 +339,8 @@ def _assert_money_recounts(
         out += 0.0 if never or each.nothing_created else worst
         for job in mine if tariff else ():
             if job.final_at is not None and (text := raw[job.task_no, job.task_id].payload):
-                found = count_found(Kind(one.kind), json.loads(text)["data"])
+                records = read_records(Kind(one.kind), json.loads(text)["data"])
+                found = count_found(Kind(one.kind), records)
                 spent += tariff.spent(Kind(one.kind), job.status, found)
     assert one.credits_out == pytest.approx(out, abs=1e-4)
     assert one.credits_spent == pytest.approx(spent, abs=1e-4)

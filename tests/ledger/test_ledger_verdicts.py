@@ -110,7 +110,7 @@ class TestNoMatch:
     def test_a_mailbox_that_the_server_calls_invalid(self):
         verdict = mailboxes([{"email": "gone@x.invalid", "status": "invalid"}])
 
-        assert (verdict.outcome, verdict.flags) == (Outcome.NO_MATCH, Flag.NOTHING)
+        assert (verdict.outcome, verdict.flags) == (Outcome.NO_MATCH, 0)
 
     @pytest.mark.parametrize(
         "data", [None, [], {}, "", False, [False], {"found": False}, [{"detected": False}]]

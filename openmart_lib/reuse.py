@@ -43,7 +43,6 @@ _FOUND: Final[dict[str, Any]] = {
     "outcome": pl.String,
     "at": pl.Float64,
 }
-_INDEX: Final[dict[str, Any]] = {"likeness": pl.Int64, "task_no": pl.UInt32, "person_no": pl.UInt32}
 
 
 class Choice(StrEnum):

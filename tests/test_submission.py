@@ -11,9 +11,12 @@ from small_runs import opened, prepared, sandbox_settings
 from openmart_lib import submission
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError, RunExistsError
+from openmart_lib.intake.files import read_upload
+from openmart_lib.intake.several import Several, settled
 from openmart_lib.intake.tasks import RunOptions
 from openmart_lib.ledger import Outcome, RunState
 from openmart_lib.ledger.queries import run_info, runs
+from openmart_lib.results import join
 from openmart_lib.settings import Secret, Settings
 
 DOMAINS = ("everything.example", "https://www.everything.example/team", "not a website", "acme.com")
@@ -135,3 +138,27 @@ def test_a_run_belongs_to_the_present_key(tmp_path: Path) -> None:
     assert info.key_last4 == "ngth"
     assert info.name == "companies"
     assert b"a-key-of-some-length" not in stored
+
+
+def test_the_results_of_a_divided_list_have_every_uploaded_row_and_say_whose_the_added_ones_are(
+    tmp_path: Path,
+) -> None:
+    settings = sandbox_settings(tmp_path)
+    mapping, options = {"domain": ["Website"]}, RunOptions(title="Owner")
+    upload = read_upload(b"Website\nacme.com beta.de\nbeta.de\nn/a\n", "list.csv")
+    divided, decided = settled(upload, mapping, Kind.FIND_PEOPLE, options, Several.EACH)
+    with opened(settings) as ledger:
+        ready = submission.prepare(
+            divided, mapping, Kind.FIND_PEOPLE, options, settings=settings, overrides=decided
+        )
+        run_id = submission.confirm(ledger, settings, ready, name="divided", confirm_token="t")
+
+        results = join.results(ledger, run_id, "rows")
+
+        assert sum(run_info(ledger, run_id).outcomes.values()) == 4
+    assert results.select("Website", "parent_row", "domain", "outcome", "duplicate_of").rows() == [
+        ("acme.com beta.de", "1", "acme.com", "pending", None),
+        ("beta.de", None, "beta.de", "pending", None),
+        ("n/a", None, None, "rejected", None),
+        ("beta.de", "1", "beta.de", "duplicate", 2),
+    ]

@@ -181,37 +181,3 @@ def _moment(name: str) -> pl.Expr:
     return (
         (pl.col(name) * 1000).cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC").alias(name)
     )
-
-
-def bar_list(
-    frame: pl.DataFrame, name: str, rows: str = "rows", *, colour: str | None = None
-) -> tuple[Chart, str]:
-    """Return a list of bars with their numbers written at the end, longest first.
-
-    Args:
-        frame: One row per bar: a text column ``name`` and a whole-number column ``rows``.
-        colour: Colour of the bars; the "rejected" grey when not given.
-    """
-    order = (
-        alt.Y(f"{name}:N")
-        .sort("-x")
-        .axis(
-            alt.Axis(title=None, labelLimit=260, ticks=False, domain=False, labelPadding=8, labelFontSize=13)
-        )
-    )
-    room = alt.Scale(domain=[0, 1.12 * float(frame[rows].max() or 1)])  # type: ignore[arg-type]  # Int64 column
-    base = alt.Chart(frame).encode(
-        y=order,
-        x=alt.X(f"{rows}:Q").axis(None).scale(room),
-        tooltip=[alt.Tooltip(f"{name}:N"), alt.Tooltip(f"{rows}:Q")],
-    )
-    bars = base.mark_bar(height=14, cornerRadiusEnd=3, color=colour or OUTCOME_COLOURS[Outcome.REJECTED])
-    labels = base.mark_text(align="left", dx=5, fontSize=13, color=LABEL_COLOUR).encode(
-        text=alt.Text(f"{rows}:Q", format=",")
-    )
-    sentence = ", ".join(
-        f"{one} {words.count(number)}" for one, number in frame.select(name, rows).iter_rows()
-    )
-    return alt.layer(bars, labels).properties(
-        height=26 * frame.height + 8, padding=TIGHT
-    ), f"Rows by {name}: {sentence}."

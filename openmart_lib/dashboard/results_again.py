@@ -9,11 +9,11 @@ import polars as pl
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import drafts, resources, submit_draft, url_state, widgets, words
+from openmart_lib.dashboard import drafts, resources, submit_draft, submit_plan, url_state, widgets, words
 from openmart_lib.dashboard.unknown_box import is_confirmed
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import check_mapping
-from openmart_lib.intake.fields import Field
+from openmart_lib.intake.overrides import NO_OVERRIDES
 from openmart_lib.ledger import queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import again
@@ -26,10 +26,6 @@ STEP_SENTENCES: Final[dict[Kind, str]] = {
     Kind.LOOKUP_BUSINESS_EMAIL: "Ask for the company's shared address, such as info@.",
     Kind.FIND_TECH: "Look for the technology at these companies.",
 }
-_SAME: Final = (
-    *(Field.TITLE, Field.TECH_TYPE, Field.COMPANY_NAME),
-    *(Field.CITY, Field.STATE, Field.COUNTRY),
-)  # what a run may have asked the same of all rows
 
 
 def show(run: RunInfo, rows: pl.Series | None, sentence: str) -> None:
@@ -165,22 +161,10 @@ def _sure(rows: int, scope: str) -> bool:
 
 def _choices(found: Again) -> dict[str, Any]:
     """Return what Submit is to start with; columns that are known are not asked about."""
-    options = found.options
-    same = {one.value: getattr(options, one) for one in _SAME if getattr(options, one)}
-    choices: dict[str, Any] = {
-        "kind": found.kind.value,
-        "name": found.name,
-        "same": same,
-        "info": list(options.info_access),
-        "max_k": options.max_k,
-        "version": options.version,
-        "people_per_task": options.people_per_task,
-        "own_word": options.company_name_from_domain,
-        "notify_url": options.notify_url or "",
-        "overrides": found.overrides.to_dict() if found.overrides else None,
-    }
+    decided = found.overrides or NO_OVERRIDES
+    choices = submit_plan.choices_of(found.kind, found.mapping, found.options, decided)
     try:
         check_mapping(found.upload.frame, found.mapping, found.kind)
-    except InputError:
-        return choices  # of a batch of another tool: Submit finds out, and asks
-    return choices | {"mapping": {found.kind.value: found.mapping}, "recalled": {found.kind.value: {}}}
+    except InputError:  # of a batch of another tool: Submit finds out, and asks
+        del choices["mapping"], choices["recalled"]
+    return choices | {"name": found.name}

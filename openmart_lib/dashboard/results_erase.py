@@ -17,11 +17,6 @@ from openmart_lib.ledger.states import BatchState
 _ICON = ":material/delete_forever:"
 
 
-def erased(run: RunInfo) -> bool:
-    """Return whether a run's personal data was deleted: then there are no rows to show."""
-    return erased_at(resources.ledger(), run.run_id) is not None
-
-
 def banner(run: RunInfo) -> None:
     """Say that a run's personal data was deleted, with what is left; offer to finish it if it was cut off."""
     ledger = resources.ledger()

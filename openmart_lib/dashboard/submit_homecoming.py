@@ -134,7 +134,9 @@ def _of_run(run: RunInfo, corrected: Upload) -> Any:
             notes=[(problem.file_line, problem.message) for problem in joined.problems],
         )
         choices = submit_plan.choices_of(run.kind, run.mapping, options, decided)
-        drafts.choose(root, draft, choices | {"name": f"{run.name} (corrected)"[:100]})
+        drafts.choose(
+            root, draft, choices | {"name": f"{run.name} (corrected)"[:100], "memories_applied": True}
+        )
         return draft.draft_id
 
     return work

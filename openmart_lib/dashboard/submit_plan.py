@@ -138,7 +138,6 @@ def choices_of(kind: Kind, mapping: Mapping, options: RunOptions, overrides: Ove
         "own_word": options.company_name_from_domain,
         "notify_url": options.notify_url or "",
         "overrides": overrides.to_dict(),
-        "memories_applied": True,
     }
 
 

@@ -109,10 +109,6 @@ class Overrides:
             rows={seq: choice for seq, choice in self.rows.items() if seq not in gone},
         )
 
-    def without_class(self, code: str) -> Overrides:
-        """Return these decisions without that about an intake code."""
-        return replace(self, classes={name: one for name, one in self.classes.items() if name != code})
-
     def to_dict(self) -> dict[str, Any]:
         """Return the decisions as JSON types."""
         return {

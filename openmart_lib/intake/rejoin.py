@@ -1,7 +1,7 @@
 """A corrected rejects file comes back: its rows join the list they were taken from, by row number.
 
-Not submitted yet: ``rejoin`` puts them into the list. Submitted: ``corrections`` is a list of them alone, for
-a run of its own, that says in a column which row of the list each of them is.
+Of a list that was submitted, only they are sent then (``Overrides.only``), in a run of its own that says in
+the column ``LIST_ROW`` which row of the list each of them is.
 """
 
 from __future__ import annotations
@@ -76,25 +76,6 @@ def rejoin(original: Upload, corrected: Upload) -> Rejoined:
     mark = list_mark(original.sha256)
     upload = replace(original, frame=frame, sha256=mark + content[len(mark) :])
     return Rejoined(upload, tuple(sorted(placed.get_column("seq"))), problems)
-
-
-def corrections(original: Upload, corrected: Upload) -> Rejoined:
-    """Return the corrected rows alone, as a list for a run of its own.
-
-    They are numbered anew, as the rows of every list are; their column ``list_row`` keeps the number they
-    have in the list first uploaded, ``file_line`` their line there. Columns that the corrected file lacks
-    come from the original list.
-
-    Raises:
-        InputError: As ``rejoin``.
-    """
-    joined = rejoin(original, corrected)
-    alone = joined.upload.frame.filter(pl.col("seq").is_in(list(joined.rows)))
-    if LIST_ROW not in alone.columns:  # else these are corrections of corrections
-        alone = alone.with_columns(pl.col("seq").cast(pl.String).alias(LIST_ROW))
-    alone = alone.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
-    upload = replace(joined.upload, name=f"{original.name} (corrected)", frame=alone)
-    return replace(joined, upload=upload)
 
 
 def _place(original: Upload, corrected: Upload) -> tuple[pl.DataFrame, tuple[FileProblem, ...]]:

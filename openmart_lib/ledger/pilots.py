@@ -35,7 +35,7 @@ class Pilot:
         strangers: Answers in the pilot's batches whose tracking id is none of ours.
         unknown: Rows of which nobody knows whether Openmart took them.
         spent: Credits so far, by the price list.
-        rest_rows, rest_batches: What waits to be sent.
+        rest_rows: Uploaded rows of what waits to be sent.
         rest_expected: Credits for the rest if it goes like the pilot; None while nothing is answered.
         rest_at_most: Credits for the rest if everything asked for is found.
         at_stake: What of that the run's limit lets go: a person agrees to this where it is much.
@@ -54,7 +54,6 @@ class Pilot:
     unknown: int
     spent: float
     rest_rows: int
-    rest_batches: int
     rest_expected: float | None
     rest_at_most: float
     at_stake: float
@@ -144,7 +143,6 @@ def _pilot(connection: Connection, one: Any) -> Pilot:
     sums = select(
         func.count().filter(tried, batch.c.state.in_(_OPEN)).label("trying"),
         func.sum(batch.c.task_count).filter(tried, batch.c.resend_of.is_(None)).label("tried_tasks"),
-        func.count().filter(~tried, batch.c.state == BatchState.PLANNED).label("batches"),
         func.sum(batch.c.task_count).filter(~tried, batch.c.state == BatchState.PLANNED).label("tasks"),
         func.sum(batch.c.open_rows).filter(~tried, batch.c.state == BatchState.PLANNED).label("rows"),
         func.sum(batch.c.worst_credits).filter(~tried, batch.c.state == BatchState.PLANNED).label("worst"),
@@ -168,7 +166,6 @@ def _pilot(connection: Connection, one: Any) -> Pilot:
         unknown=outcomes[Outcome.UNKNOWN],
         spent=one.credits_spent,
         rest_rows=all_of.rows or 0,
-        rest_batches=all_of.batches,
         rest_expected=None if each is None else each * (all_of.tasks or 0),
         rest_at_most=all_of.worst or 0.0,
         at_stake=min(all_of.worst or 0.0, room),

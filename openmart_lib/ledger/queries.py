@@ -47,7 +47,6 @@ __all__ = [
     "accounts",
     "answer_parts",
     "answers",
-    "batch_ids",
     "batches",
     "decisions",
     "events",
@@ -163,14 +162,6 @@ def incomplete_batches(ledger: Ledger, run_id: str) -> pl.DataFrame:
         mine = query.where(batch.c.id.in_(closed), batch.c.state == BatchState.COLLECTED)
         frame = read_frame(connection, mine.order_by(batch.c.batch_no), _INCOMPLETE_SCHEMA)
     return frame.filter(pl.col("missing_tasks") > 0)
-
-
-@in_plain_words
-def batch_ids(ledger: Ledger) -> set[str]:
-    """Return the ids that Openmart gave, of all batches of all runs."""
-    query = select(batch.c.batch_id).where(batch.c.batch_id.is_not(None))
-    with ledger.read() as connection:
-        return set(connection.execute(query).scalars())
 
 
 def progress(ledger: Ledger, run_id: str) -> pl.DataFrame:

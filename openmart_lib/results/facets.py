@@ -23,7 +23,6 @@ SAMPLE: Final = 2_000  # rows that tell most columns off cheaply
 UPLOADED: Final = "is."
 EMPTY: Final = "(empty)"  # how an empty cell is called
 OF_RUN: Final = "of_run"  # which run a row is of, where there are several
-OWN_FACETS: Final = (OF_RUN, "outcome", "task", "email", "email_domain", "phone", "title_fit", "title")
 TASK_STATES: Final = (
     *("completed", "errored", "cancelled", "with Openmart", "not given back", "in doubt"),
     *("refused", "not sent"),

@@ -1,4 +1,4 @@
-"""Watch lists -> frames -> files: what Lance said beside every uploaded row, and what to do about it.
+"""Watch lists -> frames for files: what Lance said beside every uploaded row, and what to do about it.
 
 The advice is about money: an enrichment that Lance finished is not to be paid for again, one that nobody
 asked for (or that timed out) is safe to enrich. One that failed is neither: asking again starts a new one,
@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -29,7 +28,7 @@ from openmart_lib.api.lance_states import (
 )
 from openmart_lib.ledger import Ledger, watched
 from openmart_lib.ledger.watched import WatchCard
-from openmart_lib.results.export import Csv, ExportInfo, name_part, write_frame
+from openmart_lib.results.export import name_part
 from openmart_lib.settings import SANDBOX
 
 
@@ -134,31 +133,6 @@ def selection(frame: pl.DataFrame, advice: Advice, fields: Sequence[str] = ()) -
     advised = pl.col(ADVICE_COLUMNS[advice]).str.split(", ").list
     wanted = pl.any_horizontal(advised.contains(field) for field in fields) if fields else advised.len() > 0
     return frame.filter(pl.col("intake") == "accepted", wanted.fill_null(False))
-
-
-def export_watch(
-    ledger: Ledger,
-    list_id: str,
-    path: Path,
-    *,
-    advice: Advice | None = None,
-    fields: Sequence[str] = (),
-    csv: Csv = "excel",
-) -> ExportInfo:
-    """Write a list's rows and states to a file; its ending says which kind: .csv, .xlsx, .parquet, .jsonl.
-
-    Args:
-        advice, fields: As for ``selection``; None = every uploaded row.
-        csv: ``excel``: with byte order mark and formula guard. ``plain``: cells as they are.
-
-    Raises:
-        LedgerError: If there is no such list.
-        InputError: If the file cannot be written.
-    """
-    frame = joined(ledger, list_id)
-    if advice is not None:
-        frame = selection(frame, advice, fields)
-    return ExportInfo(path, frame.height, frame.height, write_frame(frame, path, csv=csv), noted=False)
 
 
 def file_name(card: WatchCard, *, ext: str, advice: Advice | None = None, now: float | None = None) -> str:

@@ -16,7 +16,6 @@ OVER_TIME_SCHEMA: Final[dict[str, Any]] = {
     "outcome": pl.String,
     "rows": pl.Int64,
 }
-PER_COMPANY_SCHEMA: Final[dict[str, Any]] = {"records": pl.String, "companies": pl.Int64}
 TITLES_SCHEMA: Final[dict[str, Any]] = {"title": pl.String, "records": pl.Int64, "share": pl.Float64}
 _Z: Final = 1.959964  # of the normal distribution for 95 %
 

@@ -38,15 +38,11 @@ class Step:
         name: uploaded, accepted, sent, completed, matched, with verified email.
         rows: Uploaded rows that got this far; a duplicate gets as far as the row it repeats.
         shared: How many of them are duplicates, answered and paid only once.
-        of_uploaded: ``rows`` as a share of the uploaded ones, 0 to 1.
-        of_previous: ``rows`` as a share of the step before, 0 to 1; None for the first or after an empty one.
     """
 
     name: str
     rows: int
     shared: int
-    of_uploaded: float
-    of_previous: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +111,13 @@ def summed(parts: Sequence[Summary]) -> Summary:
     """Return several runs in numbers: each number of theirs, added up."""
     if len(parts) == 1:
         return parts[0]
-    row_count = sum(one.row_count for one in parts)
-    steps: list[Step] = []
-    for same in zip(*(one.funnel for one in parts), strict=True):
-        rows, before = sum(step.rows for step in same), steps[-1].rows if steps else 0
-        steps.append(
-            Step(
-                same[0].name,
-                rows,
-                sum(step.shared for step in same),
-                of_uploaded=rows / row_count if row_count else 0.0,
-                of_previous=rows / before if before else None,
-            )
-        )
+    steps = [
+        Step(same[0].name, sum(step.rows for step in same), sum(step.shared for step in same))
+        for same in zip(*(one.funnel for one in parts), strict=True)
+    ]
     with_email, credits = sum(one.rows_with_email for one in parts), sum(one.credits for one in parts)
     return Summary(
-        row_count=row_count,
+        row_count=sum(one.row_count for one in parts),
         outcomes={outcome: sum(one.outcomes[outcome] for one in parts) for outcome in Outcome},
         funnel=tuple(steps),
         rows_with_email=with_email,
@@ -148,9 +135,9 @@ def funnel(rows: pl.DataFrame, kind: Kind) -> tuple[Step, ...]:
     Each step counts only rows of the step before, so that the counts never rise.
     """
     result, shared = pl.col("result"), pl.col("outcome") == Outcome.DUPLICATE
-    told = pl.col("batch_id").is_not_null().alias("taken"), quality.is_verified(kind).alias("verified")
+    facts = pl.col("batch_id").is_not_null().alias("taken"), quality.is_verified(kind).alias("verified")
     # A million rows are of a few dozen sorts; the sorts are counted once.
-    sorts = rows.lazy().select("outcome", "result", *told).group_by(pl.all()).len("n").collect()
+    sorts = rows.lazy().select("outcome", "result", *facts).group_by(pl.all()).len("n").collect()
     steps = {
         "uploaded": pl.lit(True),
         "accepted": ~result.is_in([Outcome.REJECTED, Outcome.SKIPPED]),
@@ -160,22 +147,11 @@ def funnel(rows: pl.DataFrame, kind: Kind) -> tuple[Step, ...]:
         "matched": result == Outcome.MATCHED,
         "with verified email": pl.col("verified"),
     }
-    counts: list[tuple[str, int, int]] = []
+    told: list[Step] = []
     for name, step in steps.items():
         sorts = sorts.filter(step)
-        counts.append((name, int(sorts["n"].sum()), int(sorts.filter(shared)["n"].sum())))
-    total = rows.height
-    before = [None, *(count for _, count, _ in counts)]
-    return tuple(
-        Step(
-            name,
-            count,
-            repeated,
-            of_uploaded=count / total if total else 0.0,
-            of_previous=count / previous if previous else None,
-        )
-        for (name, count, repeated), previous in zip(counts, before, strict=False)
-    )
+        told.append(Step(name, int(sorts["n"].sum()), int(sorts.filter(shared)["n"].sum())))
+    return tuple(told)
 
 
 def match_rate(frame: pl.DataFrame, column: str) -> pl.DataFrame:

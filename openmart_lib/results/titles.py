@@ -81,11 +81,6 @@ def title_fit(asked: pl.Series, found: pl.Series) -> pl.Series:
     )
 
 
-def seniority(title: str) -> str | None:
-    """Return the level that a title names, as a key of ``SENIORITY``; None if it names none we know."""
-    return _level(_fold(title))
-
-
 def _best(asked: str, found: str) -> str | None:
     alternatives = _alternatives(asked)
     if not alternatives or not found:

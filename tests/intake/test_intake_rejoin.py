@@ -12,7 +12,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.intake.files import Upload, read_upload, upload_from_frame
 from openmart_lib.intake.rejects import list_mark, rejects_frame
-from openmart_lib.intake.rejoin import corrected_list, corrections, rejoin
+from openmart_lib.intake.rejoin import corrected_list, rejoin
 from openmart_lib.intake.tasks import Plan, RunOptions, plan_tasks
 
 LIST = "row,Web,file_line\nA,acme.com,x\nB,n/a,x\nC,1-Mar,x\nD,beta.de,x\nE,gmial.com,x\n"
@@ -142,21 +142,6 @@ def test_a_column_that_is_missing_keeps_its_cells_and_a_new_one_is_added() -> No
 def test_a_file_of_another_list_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         rejoin(uploaded("Web\nacme.com\nn/a\n"), read_upload(text.encode(), "x.csv"))
-
-
-def test_corrections_of_a_submitted_list_are_a_list_of_their_own_that_says_which_rows_they_are() -> None:
-    upload = uploaded()
-
-    alone = corrections(upload, saved(with_web(rejects_of(upload), row_3="c.com"))).upload
-    again = corrections(alone, saved(with_web(rejects_of(alone), row_3="e.com"))).upload
-
-    assert alone.frame.select("seq", "file_line", "Web", "list_row").rows() == [
-        (1, 3, "n/a", "2"),
-        (2, 4, "c.com", "3"),
-        (3, 6, "gmial.com", "5"),
-    ]
-    assert planned(alone).rows["intake"].to_list() == ["rejected", "accepted", "rejected"]
-    assert again.frame.select("seq", "Web", "list_row").rows() == [(1, "n/a", "2"), (2, "e.com", "5")]
 
 
 CELLS = st.lists(

@@ -16,7 +16,7 @@ from results_story import Story, companies, person
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.results import join, phones
 from openmart_lib.results.phones import read_phone, read_phones
-from openmart_lib.results.titles import FITS, seniority, title_fit
+from openmart_lib.results.titles import FITS, title_fit
 
 
 def fit(asked: str | None, found: str | None) -> str | None:
@@ -99,9 +99,9 @@ def test_every_pair_gets_its_own_verdict_in_its_own_place(pairs: list[tuple[str 
 
 
 def test_the_highest_level_that_a_title_names_counts() -> None:
-    assert seniority("Founder & Head of Sales") == "owner"
-    assert seniority("Senior Vice President") == "vice president"
-    assert seniority("Barista") is None
+    assert fit("Founder & Head of Sales", "Owner") == "same seniority"
+    assert fit("Senior Vice President", "VP Sales") == "same seniority"
+    assert fit("Barista", "Waiter") == "other"
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from openmart_lib.api.lance_states import STATES, EnrichmentState
 from openmart_lib.api.wire import LanceField
 from openmart_lib.intake.files import read_upload
 from openmart_lib.ledger import Ledger, asking, watched, watching
+from openmart_lib.results.export import write_frame
 from openmart_lib.results.lance_files import (
     ADVICE_OF,
     ADVICE_SENTENCES,
     Advice,
     advice_counts,
-    export_watch,
     file_name,
     joined,
     selection,
@@ -157,10 +157,10 @@ def test_a_file_comes_back_as_it_was_written(
 ) -> None:
     path = tmp_path / f"states{ending}"
 
-    written = export_watch(ledger, list_id, path)
+    write_frame(joined(ledger, list_id), path)
 
     back = read_upload(path.read_bytes(), path.name).frame
-    assert written.lines == back.height == 6
+    assert back.height == 6
     assert back["Name"].to_list() == ["Ann", "Bo", "=Cy", "Di", "Ann again", "Ed"]
     assert back["emails_state"].to_list()[:3] == ["found", "nothing found", "failed"]
 
@@ -170,7 +170,7 @@ def test_cells_that_look_like_formulas_are_guarded_in_a_csv(
 ) -> None:
     path = tmp_path / "look.csv"
 
-    export_watch(ledger, list_id, path, advice=Advice.LOOK)
+    write_frame(selection(joined(ledger, list_id), Advice.LOOK), path)
 
     assert '"=Cy"' not in path.read_text("utf-8-sig") and '"=no provider"' not in path.read_text("utf-8-sig")
 

@@ -87,7 +87,7 @@ def test_records_per_company_count_looked_up_companies_once(story: Story) -> Non
 
     told = pictures.records_per_company(frame)
 
-    assert told.schema == pl.Schema(pictures.PER_COMPANY_SCHEMA)
+    assert told.schema == pl.Schema({"records": pl.String, "companies": pl.Int64})
     assert told.rows() == [("0", 1), ("2", 1), ("10+", 1)]
 
 

@@ -22,7 +22,7 @@ from openmart_lib.intake.narrowing import take_out
 from openmart_lib.intake.tasks import Intake, Plan
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.queries import upload_rows
-from openmart_lib.ledger.suppressing import add_entries, hashes, mark_checked, secret
+from openmart_lib.ledger.suppressing import add_entries, all_secrets, hashes, mark_checked, secret
 from openmart_lib.ledger.withdrawing import unchecked, unsent, waiting_runs, withdraw
 from openmart_lib.wording import counted
 
@@ -69,9 +69,9 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """All lists together: the key, the hashes by kind, and how often the lists had changed then."""
+    """All lists together: the keys, the hashes by kind, and how often the lists had changed then."""
 
-    key: bytes
+    keys: tuple[bytes, ...]
     known: dict[str, set[str]]
     changes: int
 
@@ -83,9 +83,8 @@ class Lists:
         known = self.known.get(kind)
         if not known:
             return pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
-        listed = [
-            text for text in texts.drop_nulls().unique().to_list() if _hash(self.key, kind, text) in known
-        ]
+        told = texts.drop_nulls().unique().to_list()
+        listed = [text for text in told if any(_hash(key, kind, text) in known for key in self.keys)]
         return texts.is_in(listed).fill_null(False)
 
 
@@ -207,7 +206,7 @@ def _mailed_rows(lists: Lists, ledger: Ledger, run_id: str, seqs: pl.Series) -> 
 def lists_of(ledger: Ledger) -> Lists:
     """Return all never-contact lists of a ledger; false while there is none."""
     known, changes = hashes(ledger)
-    return Lists(secret(ledger) if known else b"", known, changes)
+    return Lists(tuple(all_secrets(ledger)), known, changes)
 
 
 def _hash(key: bytes, kind: str, text: str) -> str:

@@ -17,7 +17,7 @@ Read ``states`` (which move leads where), ``schema`` (the tables), ``ledger`` (t
     purchases, reused, following: what earlier runs bought, and rows that it serves
     remembered, suppressing, exports: decisions for the next file, never-contact lists, files that were taken
     watching, asking, watched: watch lists at Lance: what people do, what the worker writes, what is read
-    backup, bundle: copies of a ledger, and the way back
+    backup, bundle, carrying: copies of a ledger, and the way back
     erasing, erased, traces, residue: personal data deleted for good
 """
 

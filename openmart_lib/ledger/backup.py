@@ -3,7 +3,8 @@
 ``bundle`` says what a backup is. On a restore the journal in the data folder is newer than the backup, and
 it says which batches were sent since. Those become accepted or unknown, never planned, so that yesterday's
 backup pays nothing twice; every other unfinished run is paused until a person has looked. No journal holds
-never-contact lists: who was listed since is not known any more, so that a person is told to list them again.
+people's wishes (never-contact lists, deleted data): they are carried over from the ledger that is replaced,
+and where that cannot be read a person is told what to do again.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from openmart_lib.errors import LedgerError
-from openmart_lib.ledger import bundle, submissions
+from openmart_lib.ledger import bundle, runs, submissions
 from openmart_lib.ledger.bundle import DATABASE_FILE
+from openmart_lib.ledger.carrying import Carried, carry
 from openmart_lib.ledger.journal import FILE_NAME
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.opening import SET_ASIDE
@@ -37,6 +39,7 @@ class Restored:
     unknown_batches: int
     paused_runs: int
     strangers: list[tuple[str, str]]
+    carried: Carried
     set_aside: Path | None
 
     def sentence(self) -> str:
@@ -45,9 +48,10 @@ class Restored:
             f"Restored from {utc_minute(self.made_at)}. "
             f"Batches sent since then: {self.accepted_batches} will be collected, "
             f"{self.unknown_batches} unknown (may have been charged). "
-            f"Unfinished runs, now paused: {self.paused_runs}. Look at them in Monitor. "
-            f"Nobody knows here who was put on a never-contact list since: {LISTS_AGAIN}."
+            f"Unfinished runs, now paused: {self.paused_runs}. Look at them in Monitor."
         )
+        if wishes := self.carried.sentence():
+            said += f" {wishes}"
         if self.strangers:
             ids = ", ".join(batch_id for _, batch_id in self.strangers)
             said += f" Paid for in runs that this backup does not know; ask Openmart for them: {ids}."
@@ -79,22 +83,25 @@ def restore(folder: Path, path: Path, *, environment: str) -> Restored:
     """
     with _no_worker(folder), tempfile.TemporaryDirectory(dir=folder) as place:
         manifest = bundle.unpack(path, Path(place), environment)
+        carried = carry(folder, Path(place), environment=environment)  # cut off after the swap, too
         set_aside = _swap(folder, Path(place))
         ledger = Ledger.open(folder, environment=environment)
         try:
-            return _reconcile(ledger, float(manifest["made_at"]), set_aside)
+            return _reconcile(ledger, float(manifest["made_at"]), carried, set_aside)
         finally:
             ledger.close()
 
 
-def _reconcile(ledger: Ledger, made_at: float, set_aside: Path | None) -> Restored:
-    reason = f"restored from {utc_minute(made_at)}; look at its batches, {LISTS_AGAIN}"
+def _reconcile(ledger: Ledger, made_at: float, carried: Carried, set_aside: Path | None) -> Restored:
+    then = "then resume" if carried.whole else LISTS_AGAIN
+    reason = f"restored from {utc_minute(made_at)}; look at its batches, {then}"
     done = replay(ledger, ledger.folder / FILE_NAME, pause=reason)
+    runs.finish_cancelling(ledger)  # of runs whose data was deleted
     lost = submissions.lose_orphans(ledger, "nobody")  # no worker runs: whoever was sending is gone
     with ledger.write() as connection:
         append_event(connection, ledger.now(), "restored", made_at=made_at, strangers=done.strangers)
     unknown = done.unknown + len(lost)
-    return Restored(made_at, done.accepted, unknown, done.paused_runs, done.strangers, set_aside)
+    return Restored(made_at, done.accepted, unknown, done.paused_runs, done.strangers, carried, set_aside)
 
 
 @contextmanager
@@ -130,5 +137,7 @@ def _swap(folder: Path, unpacked: Path) -> Path | None:
     (folder / "uploads").mkdir(exist_ok=True, mode=0o700)
     for upload in (unpacked / "uploads").glob("*.parquet"):
         upload.replace(folder / "uploads" / upload.name)
-    (unpacked / DATABASE_FILE).replace(folder / DATABASE_FILE)
+    for end in ("-wal", ""):
+        if (file := unpacked / f"{DATABASE_FILE}{end}").exists():
+            file.replace(folder / file.name)
     return set_aside

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from openmart_lib.ledger.exports import LAST_TAKEN
 from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.overview import RunInfo, run_info
 from openmart_lib.ledger.residue import backups_of, compact
-from openmart_lib.ledger.runs import run_pk
+from openmart_lib.ledger.runs import mark_cancelled, run_pk
 from openmart_lib.ledger.schema import (
     batch,
     event,
@@ -116,14 +116,37 @@ def erase_run(ledger: Ledger, run_id: str, *, progress: Callable[[int, int], Non
         RunNotFoundError: If there is no such run.
         LedgerError: If the run is still moving (then nothing was deleted), or a file cannot be deleted.
     """
-    info = _begin(ledger, run_id)
+    _begin(ledger, run_id)
+    return _delete(ledger, run_id, progress or (lambda done, of: None))
+
+
+@in_plain_words
+def erase_again(ledger: Ledger, run_ids: Collection[str]) -> list[Erased]:
+    """Delete the data of runs that were erased in a newer copy of this ledger, as far as this one has them.
+
+    Whatever waits to be sent of them is cancelled: what its rows asked for is gone. Answers that still come
+    are counted and not kept. For a ledger that nobody else has open.
+
+    Raises:
+        LedgerError: If a file cannot be deleted.
+    """
     with ledger.read() as connection:
-        pk = run_pk(connection, run_id)
+        wanted = select(run.c.id, run.c.public_id).where(run.c.public_id.in_(list(run_ids)))
+        found = [one.public_id for one in connection.execute(wanted) if not is_erased(connection, one.id)]
+    for run_id in found:
+        _begin(ledger, run_id, cancelling=True)
+    return [_delete(ledger, run_id, lambda done, of: None) for run_id in found]
+
+
+def _delete(ledger: Ledger, run_id: str, progress: Callable[[int, int], None]) -> Erased:
+    """Delete everything of a run that is marked as erased."""
+    with ledger.read() as connection:
+        info, pk = run_info(ledger, run_id), run_pk(connection, run_id)
         mine = select(upload.c.parquet).join(run, run.c.upload_id == upload.c.id).where(run.c.id == pk)
         rows = ledger.uploads_dir / connection.execute(mine).scalar_one()
     try:
         files = erase_files(ledger, info, rows)
-        answers = _erase_rows(ledger, pk, info, progress or (lambda done, of: None))
+        answers = _erase_rows(ledger, pk, info, progress)
         postponed = compact(ledger)
         files += remove_derived(ledger, run_id)  # a page may have written one from what it had already read
     except OSError as error:
@@ -139,20 +162,24 @@ def erase_run(ledger: Ledger, run_id: str, *, progress: Callable[[int, int], Non
     return Erased(run_id, at, info.row_count, answers, files, postponed, backups_of(ledger.folder))
 
 
-def _begin(ledger: Ledger, run_id: str) -> RunInfo:
-    """Check and mark in one transaction: from its commit on, nothing personal is stored for the run."""
+def _begin(ledger: Ledger, run_id: str, *, cancelling: bool = False) -> None:
+    """Check and mark in one transaction: from its commit on, nothing personal is stored for the run.
+
+    With ``cancelling`` nothing is checked: what moves is cancelled.
+    """
     with ledger.write() as connection:
         info = run_info(ledger, run_id)
         pk = run_pk(connection, run_id)
-        if not is_erased(connection, pk) and (seen := obstacle(ledger, info)) is not None:
-            raise LedgerError(seen)
         now = ledger.now()
+        if cancelling:
+            mark_cancelled(connection, pk, now=now)
+        elif not is_erased(connection, pk) and (seen := obstacle(ledger, info)) is not None:
+            raise LedgerError(seen)
         append_event(connection, now, ERASED, run=pk)
         append_event(connection, now, "answers_stored", run=pk, tasks=0)  # derived files are stale from here
         _erase_texts(connection, pk)
         if info.planned_at is None:
             _make_unrepeatable(connection, pk)
-    return info
 
 
 def _erase_texts(connection: Connection, pk: int) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "find_confirmed",
     "find_same_content",
     "finish_cancelling",
+    "mark_cancelled",
     "pause_run",
     "plan_run",
     "resume_run",
@@ -129,14 +130,7 @@ def cancel_run(ledger: Ledger, run_id: str) -> CancelCount:
     """
     with ledger.write() as connection:
         pk = run_pk(connection, run_id)
-        going = select(batch.c.id).where(batch.c.run_id == run.c.id, batch.c.state.in_(_GOING)).exists()
-        cancelled = connection.execute(
-            update(run)
-            .where(run.c.id == pk, run.c.cancelled_at.is_(None), run.c.planned_at.is_(None) | going)
-            .values(cancelled_at=ledger.now())
-        )
-        if cancelled.rowcount:
-            append_event(connection, ledger.now(), "run_cancelled", run=pk)
+        mark_cancelled(connection, pk, now=ledger.now())
     stopped = finish_cancelling(ledger, pk)
     with ledger.read() as connection:
         sent = connection.execute(
@@ -145,6 +139,18 @@ def cancel_run(ledger: Ledger, run_id: str) -> CancelCount:
             )
         ).scalar_one()
     return CancelCount(stopped, int(sent))
+
+
+def mark_cancelled(connection: Connection, pk: int, *, now: float) -> None:
+    """Cancel a run unless it is done: from the commit on nothing of it is claimed."""
+    going = select(batch.c.id).where(batch.c.run_id == run.c.id, batch.c.state.in_(_GOING)).exists()
+    cancelled = connection.execute(
+        update(run)
+        .where(run.c.id == pk, run.c.cancelled_at.is_(None), run.c.planned_at.is_(None) | going)
+        .values(cancelled_at=now)
+    )
+    if cancelled.rowcount:
+        append_event(connection, now, "run_cancelled", run=pk)
 
 
 def finish_cancelling(ledger: Ledger, pk: int | None = None) -> int:

@@ -3,6 +3,9 @@
 Their changes are counted, and each batch keeps (``never_checked``) up to which change its rows were compared
 with the lists. A claim takes no batch that was not compared with the last one, so whatever way a batch comes
 to wait (planned meanwhile, back after a 429, sent again, part of a search), nobody who is listed leaves.
+
+A restore keeps whoever was listed in the ledger that it replaces (``carrying``). That one may have drawn
+another secret: then both are kept, an entry is hashed with the first, and a text compared by each.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,7 +33,7 @@ from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.schema import batch, meta, suppressed
 from openmart_lib.ledger.states import BatchState
 
-SECRET: Final = "suppression secret"
+SECRET: Final = "suppression secret"  # in ``meta``; with a number behind it, of another ledger
 CHANGES: Final = "never-contact changes"  # in ``meta``: how often entries were added
 _ROWS_AT_ONCE: Final = 2_000  # in one write transaction
 _TAKE_OFF: Final = delete(suppressed).where(
@@ -73,6 +76,36 @@ def secret(ledger: Ledger) -> bytes:
 
 
 @in_plain_words
+def all_secrets(ledger: Ledger) -> list[bytes]:
+    """Return every key that entries were hashed with, that of new ones first; none before the first entry."""
+    query = select(meta.c.value).where(meta.c.name.startswith(SECRET)).order_by(meta.c.name)
+    with ledger.read() as connection:
+        return [bytes.fromhex(value) for value in connection.execute(query).scalars()]
+
+
+@in_plain_words
+def take_over(ledger: Ledger, secrets_: list[bytes], entries: list[dict[str, Any]]) -> int:
+    """Add entries of another ledger, and the keys they were hashed with; return how many were new.
+
+    Args:
+        entries: Rows of the table ``suppressed``.
+
+    Raises:
+        LedgerError: If they could not be stored; what earlier transactions stored is.
+    """
+    known = all_secrets(ledger)
+    with ledger.write() as connection:
+        for key in secrets_:
+            if key not in known:
+                name = f"{SECRET} {len(known) + 1}" if known else SECRET
+                connection.execute(insert(meta).values(name=name, value=key.hex()))
+                known.append(key)
+    before = _count(ledger)
+    _insert(ledger, entries)
+    return _count(ledger) - before
+
+
+@in_plain_words
 def add_entries(
     ledger: Ledger,
     list_name: str,
@@ -90,22 +123,16 @@ def add_entries(
     Raises:
         LedgerError: If they could not be stored; what earlier transactions stored is.
     """
-    statement = insert(suppressed).on_conflict_do_nothing()
-    before = _count(ledger, list_name)
-    for start in range(0, len(entries), _ROWS_AT_ONCE):
-        part = entries[start : start + _ROWS_AT_ONCE]
-        with ledger.write() as connection:
-            now = ledger.now()
-            rows = [{"kind": kind, "hash": one, "list_name": list_name, "at": now} for kind, one in part]
-            if connection.execute(statement, rows).rowcount:
-                _count_change(connection)
+    now = ledger.now()
+    before = _count(ledger)
+    _insert(ledger, [{"kind": kind, "hash": one, "list_name": list_name, "at": now} for kind, one in entries])
     for start in range(0, len(instead_of), _ROWS_AT_ONCE):
         with ledger.write() as connection:
             older = [
                 {"of_kind": kind, "of_hash": one} for kind, one in instead_of[start : start + _ROWS_AT_ONCE]
             ]
             connection.execute(_TAKE_OFF.where(suppressed.c.list_name == list_name), older)
-    added = _count(ledger, list_name) - before
+    added = _count(ledger) - before
     with ledger.write() as connection:
         append_event(connection, ledger.now(), "never_contact_added", entries=added)
     return added
@@ -172,7 +199,15 @@ def _count_change(connection: Connection) -> None:
     connection.execute(one.on_conflict_do_update(index_elements=["name"], set_=more))
 
 
-def _count(ledger: Ledger, list_name: str) -> int:
-    query = select(func.count()).where(suppressed.c.list_name == list_name)
+def _insert(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
+    """Add rows to the table that are not in it."""
+    statement = insert(suppressed).on_conflict_do_nothing()
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        with ledger.write() as connection:
+            if connection.execute(statement, rows[start : start + _ROWS_AT_ONCE]).rowcount:
+                _count_change(connection)
+
+
+def _count(ledger: Ledger) -> int:
     with ledger.read() as connection:
-        return int(connection.execute(query).scalar_one())
+        return int(connection.execute(select(func.count()).select_from(suppressed)).scalar_one())

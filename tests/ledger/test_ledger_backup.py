@@ -17,7 +17,6 @@ from openmart_lib.ledger.backup import backup, restore
 from openmart_lib.ledger.journal import FILE_NAME, Journal
 from openmart_lib.ledger.replay import replay
 from openmart_lib.ledger.runs import plan_run
-from openmart_lib.ledger.suppressing import add_entries, never_lists
 
 
 @pytest.fixture
@@ -64,26 +63,6 @@ def test_yesterdays_backup_pays_nothing_twice(folder: Path, tmp_path: Path) -> N
     assert info.pause_reason is not None and info.pause_reason.startswith("restored from ")
     assert submissions.next_candidate(ledger, account) is None, "nothing is sent before a person resumes"
     assert_adds_up(ledger)
-    ledger.close()
-
-
-def test_who_was_listed_since_the_backup_is_to_be_listed_again_before_anything_goes_on(
-    folder: Path, tmp_path: Path
-) -> None:
-    """No journal keeps never-contact lists, so the backup does not know who was put on one after it was made."""
-    ledger = opened(folder)
-    run_id = plan_run(ledger, new_run(1))
-    file = backup(ledger, tmp_path / "yesterday.zip")
-    add_entries(ledger, "asked us on Monday", [("domain", "a hash")])
-    ledger.close()
-
-    restored = restore(folder, file, environment="sandbox")
-
-    ledger = opened(folder)
-    assert never_lists(ledger) == []
-    assert "import again the never-contact lists added since then" in restored.sentence()
-    reason = queries.run_info(ledger, run_id).pause_reason
-    assert reason is not None and "import again the never-contact lists added since then" in reason
     ledger.close()
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from openmart_lib import choices
-from openmart_lib.commands.options import Json, SeveralChoice, check_file
+from openmart_lib.commands.options import Json, SeveralChoice, Sheet, check_file
 from openmart_lib.console import PROBLEMS_SHOWN, Console
 from openmart_lib.intake.agreement import disagreement_words, disagreements
 from openmart_lib.intake.checked import checked_frame
@@ -47,6 +47,7 @@ def check(
         Path | None, typer.Option(help="Write every row with what was understood: .csv or .parquet.")
     ] = None,
     several: SeveralChoice = Several.REJECT,
+    sheet: Sheet = None,
     as_json: Json = False,
 ) -> int:
     """Show what is understood of a list and what would be sent; nothing is submitted, nothing is kept."""
@@ -54,7 +55,7 @@ def check(
     check_file(out, "--out", OUT_ENDINGS)
     check_file(rejects, "--rejects", files.ENDINGS)
     wanted = choices.parse_kind(kind)
-    upload = choices.read_list(file)
+    upload = choices.read_list(file, sheet=sheet)
     columns = choices.full_mapping(upload, wanted, choices.parse_mapping(mapping or []))
     simulated = load_settings().simulated
     upload, decided = settled(upload, columns, wanted, ASKED_LATER, several, allow_example=simulated)
@@ -106,7 +107,9 @@ def _format_words(form: FileFormat) -> str:
     if form.delimiter:
         parts.append(f"cells divided by {names.get(form.delimiter, repr(form.delimiter))}")
     if form.sheet:
-        parts.append(f"sheet {form.sheet!r}")
+        others = len(form.sheets) - 1
+        only = f" (not its {counted(others, 'other sheet', 'other sheets')})" if others > 0 else ""
+        parts.append(f"sheet {form.sheet!r}{only}")
     parts.append(f"header in row {form.header_row:,}" if form.header_row else "without a header")
     return ", ".join(parts)
 

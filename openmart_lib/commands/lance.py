@@ -12,7 +12,7 @@ import typer
 from openmart_lib import choices, desk, lance_lists
 from openmart_lib.api.wire import LanceEntityType, LanceField
 from openmart_lib.commands.exits import EXIT_CODES
-from openmart_lib.commands.options import Json, check_file
+from openmart_lib.commands.options import Json, Sheet, check_file
 from openmart_lib.console import Console
 from openmart_lib.desk import Desk
 from openmart_lib.errors import InputError
@@ -44,6 +44,7 @@ def lance(
     column: Annotated[
         str | None, typer.Option(help="The column of ids; default: the one that holds them.")
     ] = None,
+    sheet: Sheet = None,
     field: Annotated[
         list[str] | None,
         typer.Option(help="emails, phones or summary; may be repeated. Default: emails, phones."),
@@ -62,7 +63,7 @@ def lance(
     console = Console(as_json)
     check_file(out, "--out", files.ENDINGS)
     settings = load_settings()
-    prepared = _prepare(file, column, field or [], kind, wait=wait)
+    prepared = _prepare(file, column, field or [], kind, wait=wait, sheet=sheet)
     _say_prepared(console, prepared, simulated=settings.lance_simulated)
     with desk.open(settings=settings) as opened:
         token = f"cli-{secrets.token_hex(16)}"
@@ -77,9 +78,9 @@ def lance(
 
 
 def _prepare(
-    file: Path, column: str | None, fields: list[str], kind: str | None, *, wait: bool
+    file: Path, column: str | None, fields: list[str], kind: str | None, *, wait: bool, sheet: str | None
 ) -> PreparedWatch:
-    upload = choices.read_list(file)
+    upload = choices.read_list(file, sheet=sheet)
     chosen = [_one_of(LanceField, each, "--field") for one in fields for each in one.split(",")]
     mapping = guess_entities(upload.frame)
     if column is not None:

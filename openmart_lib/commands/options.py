@@ -21,6 +21,9 @@ SeveralChoice = Annotated[
     Several,
     typer.Option(help="Cells with several websites: reject them, take the first, or look up each of them."),
 ]
+Sheet = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The sheet of a workbook; found out where not said.")
+]
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Default: the newest run.")]
 
 

@@ -10,7 +10,7 @@ import typer
 
 from openmart_lib import choices, desk, submission
 from openmart_lib.commands.exits import EXIT_CODES, NO_RUN
-from openmart_lib.commands.options import Json, Out, RunId, SeveralChoice, Wait, check_file
+from openmart_lib.commands.options import Json, Out, RunId, SeveralChoice, Sheet, Wait, check_file
 from openmart_lib.commands.reusing import ReuseDays, reusable_json, reusing, say_reusable
 from openmart_lib.commands.spending import (
     MaxCredits,
@@ -61,6 +61,7 @@ def run(
         Path | None, typer.Option(help="Write the rows that cannot be sent here, with row and reason.")
     ] = None,
     several: SeveralChoice = Several.REJECT,
+    sheet: Sheet = None,
     max_credits: MaxCredits = None,
     pilot: PilotRows = None,
     reuse: ReuseDays = 0,
@@ -78,7 +79,7 @@ def run(
             "--out needs --wait: there are no results before the run is finished. Nothing was sent."
         )
     settings = load_settings()
-    upload, wanted = choices.read_list(file), choices.parse_kind(kind)
+    upload, wanted = choices.read_list(file, sheet=sheet), choices.parse_kind(kind)
     options = RunOptions(title=title, max_k=max_k, info_access=choices.parse_info(info), tech_type=tech)
     columns = choices.full_mapping(upload, wanted, choices.parse_mapping(mapping or []))
     upload, decided = settled(upload, columns, wanted, options, several, allow_example=settings.simulated)

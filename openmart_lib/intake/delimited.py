@@ -28,6 +28,7 @@ from openmart_lib.intake.headers import Header, find_header, is_blank
 from openmart_lib.intake.layout import may_begin_with
 from openmart_lib.intake.limits import refuse_too_wide
 from openmart_lib.intake.mixed import read_mixed
+from openmart_lib.intake.numbers import SHORTENED
 from openmart_lib.intake.tables import TOP_CHARS, TOP_LINES, FileProblem, Table
 
 _FAR_TOO_WIDE: Final = 20_000  # cells of a line that cannot even be a stray one above the header
@@ -76,6 +77,7 @@ def read_delimited(
             for number, line in enumerate(islice(iterate_lines(sample), TOP_LINES))
         ),
         guarded=dialect.skip_space or may_begin_with(GUARD, text, dialect.separator),
+        shortened=SHORTENED.encode() in text,
     ), dialect
 
 

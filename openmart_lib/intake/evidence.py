@@ -11,7 +11,7 @@ from typing import Final
 
 from openmart_lib.intake.contents import FEW, LOOK_WORDS, Contents, percent
 from openmart_lib.intake.fields import FIELD_WORDS, Field
-from openmart_lib.intake.synonyms import EMAIL, OTHER, Meaning, is_no_name, normalise
+from openmart_lib.intake.synonyms import EMAIL, OTHER, PHONE, Meaning, is_no_name, normalise
 
 STRONG: Final = 0.9  # from here on a guess is applied without asking
 WEAK: Final = 0.7  # below, a guess is not made
@@ -229,7 +229,10 @@ def _is_open(column: Column) -> bool:
     """Return whether a column's cells may speak for it: no name, an unknown one, or one they contradict."""
     if column.meaning.field == "":
         return True
-    return column.meaning.field not in (EMAIL, OTHER, Field.DOMAIN) and column.contents.share(*_WRONG) > 0.5
+    return (
+        column.meaning.field not in (EMAIL, PHONE, OTHER, Field.DOMAIN)
+        and column.contents.share(*_WRONG) > 0.5
+    )
 
 
 def _has_first_names(columns: list[Column]) -> bool:
@@ -242,7 +245,7 @@ def _named(column: Column) -> str:
         return "it has no name"
     if not meaning.field:
         return "its name tells nothing"
-    if meaning.field == OTHER:
+    if meaning.field in (OTHER, PHONE):
         return "it is named like something else"
     words = "e-mail address" if meaning.field == EMAIL else FIELD_WORDS[Field(meaning.field)]
     if meaning.score < 0.9 and normalise(meaning.known) not in normalise(column.name):

@@ -118,7 +118,7 @@ class Choices:
     """What a person may say about a file instead of us; None where we find out.
 
     Attributes:
-        sheet: Which sheet; None takes the first visible one with rows.
+        sheet: Which sheet; None takes the visible one that looks like a list.
         header_row: 1-based line or row of the header, 0 for "the file has none".
         encoding: The text's encoding.
         delimiter: The character between cells, "" for one column.
@@ -144,7 +144,7 @@ def read_upload(
     Args:
         data: The file's bytes.
         name: Its name, for display.
-        sheet: Which sheet; None takes the first visible one with rows.
+        sheet: Which sheet; None takes the visible one that looks like a list.
         header_row: 1-based line or row of the header, 0 for "the file has none"; None finds out.
         encoding: The text's encoding; None finds out.
         delimiter: The character between cells, "" for one column; None finds out.

@@ -18,7 +18,7 @@ from openmart_lib.intake.fields import Field
 from openmart_lib.intake.files import Upload
 from openmart_lib.intake.folding import fold_text
 from openmart_lib.intake.suffixes import registrable
-from openmart_lib.intake.synonyms import OTHER, meaning_of
+from openmart_lib.intake.synonyms import OTHER, PHONE, meaning_of
 
 EMAIL: Final = "email"
 DOMAIN: Final = "domain"
@@ -131,7 +131,7 @@ def _names_people(header: str, others: int) -> bool:
     A header that says nothing does so only where there is no other ("Ana Silva, acme.com").
     """
     meaning = meaning_of(header).field
-    return meaning in _PEOPLE or (others == 1 and meaning in ("", OTHER))
+    return meaning in _PEOPLE or (others == 1 and meaning in ("", PHONE, OTHER))
 
 
 def entries_of(cells: pl.Series) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from typing import Final
 from rapidfuzz import fuzz, process
 
 EMAIL: Final = "email"  # meanings in the list beside the fields
+PHONE: Final = "phone"
 OTHER: Final = "other"
 _IN_BRACKETS: Final = re.compile(r"[(\[].*?[)\]]")
 _PREPOSITION: Final = re.compile(r" (?:of|for|de|der|des|du|del|della|da|do|di|von|van|av|af) ")
@@ -24,7 +25,7 @@ class Meaning:
     """What a column's name means.
 
     Attributes:
-        field: A field's name, "email", "other", or "" when the name tells nothing.
+        field: A field's name, "email", "phone", "other", or "" when the name tells nothing.
         score: How surely, 0 to 1.
         known: The known name it was taken for.
     """
@@ -46,7 +47,7 @@ def sections_of(name: str) -> dict[str, str]:
 
 @cache
 def names_by_meaning() -> dict[str, list[str]]:
-    """Return the normalised names of every field, of e-mail columns and of columns we have no use for."""
+    """Return the normalised names of every field, of e-mails, of phones and of what we have no use for."""
     return {meaning: _entries(names) for meaning, names in sections_of("column_names").items()}
 
 
@@ -110,7 +111,7 @@ def _dictionary() -> dict[str, Meaning]:
     """Return the meaning of every known name without blanks; earlier names of a list score higher."""
     found: dict[str, Meaning] = {}
     meanings = names_by_meaning()
-    for meaning in sorted(meanings, key=[OTHER, EMAIL].__contains__, reverse=True):
+    for meaning in sorted(meanings, key=[OTHER, PHONE, EMAIL].__contains__, reverse=True):
         for position, known in enumerate(meanings[meaning]):
             found.setdefault(known.replace(" ", ""), Meaning(meaning, 1 - 0.0005 * position, known))
     return found

@@ -13,6 +13,7 @@ from openmart_lib.intake.guard import GUARD, unguard
 from openmart_lib.intake.headers import Row, column_names
 from openmart_lib.intake.leftovers import blank_rows, repeated_headers, totals_line
 from openmart_lib.intake.limits import refuse_too_many, refuse_too_wide
+from openmart_lib.intake.numbers import bare_phones, shortened
 
 TOP_LINES: Final = 30  # lines that are kept as they stand, and the characters of each
 TOP_CHARS: Final = 400
@@ -44,6 +45,7 @@ class Table:
         problems: What was seen while reading.
         top: The first lines as they stand: number and text, cut where it is long.
         guarded: Whether a cell may begin with our formula guard; False where the file's bytes rule it out.
+        shortened: Whether a cell may stand as "4.47E+11"; likewise.
     """
 
     body: pl.DataFrame
@@ -52,6 +54,7 @@ class Table:
     problems: list[FileProblem] = field(default_factory=list)
     top: tuple[tuple[int, str], ...] = ()
     guarded: bool = True
+    shortened: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,9 @@ def finish(table: Table) -> Finished:
             if table.header is not None
             else "The file holds no rows. Nothing was read. Check that it is the right file."
         )
-    problems += _totals(body)
     names = dict(zip(columns, column_names(table.header, len(columns)), strict=True))
+    problems += _totals(body)
+    problems += _spoiled_numbers(body, names, shorter=table.shortened)
     frame = body.rename(names).select(
         pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("seq"),
         pl.col("file_line").cast(pl.UInt32),
@@ -163,6 +167,11 @@ def _totals(body: pl.DataFrame) -> list[FileProblem]:
             line, f"Line {line:,} looks like a row of totals. It was kept: leave it out if it is one."
         )
     ]
+
+
+def _spoiled_numbers(body: pl.DataFrame, names: dict[str, str], *, shorter: bool) -> list[FileProblem]:
+    said = (shortened(body, names) if shorter else []) + bare_phones(body, names)
+    return [FileProblem(line, text) for line, text in said]
 
 
 def _without(body: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:

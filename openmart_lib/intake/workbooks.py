@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import fastexcel
 import polars as pl
 
 from openmart_lib.errors import InputError
-from openmart_lib.intake.headers import Header, find_header, is_blank
+from openmart_lib.intake.headers import Header, column_names, find_header, is_blank
 from openmart_lib.intake.limits import refuse_too_many
+from openmart_lib.intake.numbers import long_numbers, rounded
+from openmart_lib.intake.sheets import SheetLook, choose_sheet, look_at, passed_over
 from openmart_lib.intake.tables import TOP_CHARS, TOP_LINES, FileProblem, Table, limit_problems
 from openmart_lib.intake.wrapping import ZIP_MARK, member_names
 
@@ -23,7 +25,7 @@ MAX_SHEETS: Final = 1_000
 _FREE_BYTES: Final = 64 * 1024**2  # unpacked size up to which no ratio is looked at
 _CHUNK: Final = 1024**2
 _SEARCHED_ROWS: Final = 80
-_SEARCHED_SHEETS: Final = 50  # sheets looked into for the first one with rows
+_SEARCHED_SHEETS: Final = 50  # sheets looked into for the list
 
 OLE_MARK: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -56,7 +58,7 @@ def read_workbook(
     """Read one sheet of a spreadsheet file.
 
     Args:
-        sheet: The sheet's name; None takes the first visible one that is not empty.
+        sheet: The sheet's name; None takes the visible one that looks like a list.
         header_row: 1-based row of the header, 0 for none; None lets us find out.
         rows: How many rows of the sheet to read; None reads all.
 
@@ -76,9 +78,11 @@ def read_workbook(
         raise InputError(
             f"The file has no sheet called {sheet!r}. Nothing was read. Choose one of: {', '.join(names)}."
         )
-    chosen, cells = (
-        _first_filled(book, names, rows) if sheet is None else (sheet, _cells(book, sheet, rows)[0])
-    )
+    said = ""
+    if sheet is None:
+        chosen, cells, said = _with_list(book, names, rows)
+    else:
+        chosen, cells = sheet, _cells(book, sheet, rows)[0]
     if cells.is_empty():
         raise InputError(
             f"The sheet {chosen!r} is empty. Nothing was read. Choose another sheet or check the file."
@@ -86,7 +90,9 @@ def read_workbook(
             else "The file has no sheet with rows. Nothing was read. Check that it is the right file."
         )
     refuse_too_many(cells.height, cells.width)
-    return Workbook(_table(cells, header_row), kind, chosen, names)
+    table = _table(cells, header_row)
+    problems = [*([FileProblem(1, said)] if said else []), *table.problems, *_rounded(book, chosen, table)]
+    return Workbook(replace(table, problems=problems), kind, chosen, names)
 
 
 def _kind(data: bytes) -> str:
@@ -122,14 +128,14 @@ def _open(data: bytes) -> fastexcel.ExcelReader:
         raise _refusal(error) from None
 
 
-def _cells(book: fastexcel.ExcelReader, name: str, rows: int | None) -> tuple[pl.DataFrame, bool]:
-    """Return a sheet's cells, first row first, and whether the sheet is visible."""
+def _cells(book: fastexcel.ExcelReader, name: str, rows: int | None) -> tuple[pl.DataFrame, int, bool]:
+    """Return a sheet's cells, first row first, how many rows it has, and whether it is visible."""
     try:
         loaded = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
         frame = loaded.to_polars()
     except BaseException as error:
         raise _refusal(error) from None
-    return frame, loaded.visible == "visible"
+    return frame, loaded.total_height, loaded.visible == "visible"
 
 
 def _refusal(error: BaseException) -> BaseException:
@@ -139,18 +145,29 @@ def _refusal(error: BaseException) -> BaseException:
     return error
 
 
-def _first_filled(
+def _with_list(
     book: fastexcel.ExcelReader, names: tuple[str, ...], rows: int | None
-) -> tuple[str, pl.DataFrame]:
-    hidden: tuple[str, pl.DataFrame] = ("", pl.DataFrame())
+) -> tuple[str, pl.DataFrame, str]:
+    """Return the sheet that looks like a list, its cells, and what is to be said about the choice.
+
+    Sheets behind one that is a list for certain are not read: that would only take time.
+    """
+    looks: list[SheetLook] = []
+    cells = pl.DataFrame()
     for name in names[:_SEARCHED_SHEETS]:
-        cells, visible = _cells(book, name, rows)
-        if cells.is_empty():
+        seen, height, visible = _cells(book, name, rows)
+        if seen.is_empty():
             continue
-        if visible:
-            return name, cells
-        hidden = hidden if hidden[0] else (name, cells)
-    return hidden
+        cells = seen
+        looks.append(look_at(name, cells, height, visible=visible))
+        if looks[-1].enough:
+            break
+    if not looks:
+        return "", cells, ""
+    chosen = choose_sheet(looks)
+    if chosen != looks[-1].name:
+        cells = _cells(book, chosen, rows)[0]
+    return chosen, cells, passed_over(looks, chosen)
 
 
 def _table(cells: pl.DataFrame, header_row: int | None) -> Table:
@@ -175,6 +192,35 @@ def _table(cells: pl.DataFrame, header_row: int | None) -> Table:
         for number, row in enumerate(cells.head(TOP_LINES).iter_rows(), start=1)
     )
     return Table(body, header.names, None if header.index is None else header.index + 1, skipped, top)
+
+
+def _rounded(book: fastexcel.ExcelReader, name: str, table: Table) -> list[FileProblem]:
+    """Say which cells are numbers longer than a number can be; as text they look like any other."""
+    cells = table.body.drop("file_line")
+    columns = long_numbers(cells)
+    if not columns:
+        return []
+    above = int(table.body["file_line"][0]) - 1
+    try:  # read as truth values, numbers are true or false, and a text of digits is neither
+        seen = book.load_sheet(
+            name,
+            header_row=None,
+            skip_rows=above,
+            n_rows=cells.height,
+            use_columns=columns,
+            dtypes=dict.fromkeys(columns, "boolean"),
+        ).to_polars()
+    except BaseException as error:
+        raise _refusal(error) from None
+    names = column_names(table.header, cells.width)
+    lines = table.body["file_line"]
+    return [
+        FileProblem(line, text)
+        for place, column in enumerate(columns)
+        for line, text in rounded(
+            cells.to_series(column), seen.to_series(place).is_not_null(), lines, names[column]
+        )
+    ]
 
 
 def _header(cells: pl.DataFrame, asked: int | None) -> Header:

@@ -370,7 +370,7 @@ def test_what_an_option_can_give_needs_no_column():
 
 def test_every_field_has_words_and_names_and_every_kind_its_fields():
     assert set(FIELD_WORDS) == set(Field)
-    assert set(names_by_meaning()) == {*Field, "email", "other"}
+    assert set(names_by_meaning()) == {*Field, "email", "phone", "other"}
     assert set(FIELDS_BY_KIND) == set(Kind)
 
 

@@ -30,7 +30,7 @@ from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.errors import InputError, OpenmartError
 from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.entities import EntityMapping, guess_entities
-from openmart_lib.intake.files import upload_from_frame
+from openmart_lib.intake.files import MAX_UPLOAD_BYTES, upload_from_frame
 from openmart_lib.lance_lists import PreparedWatch
 from openmart_lib.ledger.watching import WatchMode
 
@@ -59,7 +59,8 @@ def ask_for_list() -> None:
     upload, paste = st.tabs(["Upload a file", "Paste ids"])
     with upload:
         file = st.file_uploader(
-            "Your list with its Lance ids: CSV, TXT, Excel, ODS, Parquet, also gzipped; up to 200 MB",
+            "Your list with its Lance ids: CSV, TXT, Excel, ODS, Parquet, also gzipped; up to "
+            f"{MAX_UPLOAD_BYTES // 1024**2} MB",
             help="The column of ids is found out, and can be changed. Every column comes back.",
             key="lance_file",
         )
@@ -167,16 +168,17 @@ def _mapping(draft: Draft, chosen: dict[str, Any]) -> EntityMapping | None:
     """Ask for the columns of ids and types, guessed at first; None while there is no id column."""
     frame = submit_draft.upload(draft).frame
     names, guessed = uploaded_columns(frame), guess(draft.draft_id, draft.revision)
-    given = chosen.get("columns") or (guessed and [guessed.id_column, guessed.type_column]) or [None, None]
+    given = chosen.get("columns") or [None, None]
+    if given[0] not in names and guessed:  # not chosen yet, or another sheet is read now
+        given = [guessed.id_column, guessed.type_column]
     key = f"{draft.draft_id}_{draft.revision}"
     start = names.index(given[0]) if given[0] in names else None
-    st.session_state.setdefault(f"{key}_ids", start)
     samples = {place: _samples(frame, name) for place, name in enumerate(names)}
     left, right = st.columns(2)
     ids = left.selectbox(
         "Column of entity ids (needed)",
         range(len(names)),
-        index=None,
+        index=start,
         format_func=names.__getitem__,
         key=f"{key}_ids",
         placeholder="Choose a column",
@@ -184,9 +186,15 @@ def _mapping(draft: Draft, chosen: dict[str, Any]) -> EntityMapping | None:
     types = {**_TYPE_WORDS, **{place: f"As column {name} says" for place, name in enumerate(names)}}
     types.pop(-3 if ids is None else ids, None)
     kind = names.index(given[1]) if given[1] in names else int(chosen.get("all", -2))
-    if st.session_state.setdefault(f"{key}_types", kind) not in types:
-        st.session_state[f"{key}_types"] = -2
-    type_ = right.selectbox("These are", list(types), format_func=types.__getitem__, key=f"{key}_types")
+    if st.session_state.get(f"{key}_types", -2) not in types:  # that column holds the ids now
+        del st.session_state[f"{key}_types"]
+    type_ = right.selectbox(
+        "These are",
+        list(types),
+        index=list(types).index(kind if kind in types else -2),
+        format_func=types.__getitem__,
+        key=f"{key}_types",
+    )
     type_ = -2 if type_ is None else type_
     if ids is not None:
         left.caption(widgets.escape(samples[ids], 120))
@@ -222,14 +230,13 @@ def _fields(draft: Draft, chosen: dict[str, Any]) -> list[LanceField]:
 
 
 def _mode(draft: Draft, chosen: dict[str, Any]) -> WatchMode:
-    key = f"{draft.draft_id}_mode"
-    st.session_state.setdefault(key, WatchMode(chosen.get("mode", WatchMode.EXISTS)))
     mode = st.radio(
         "What for?",
         list(WatchMode),
+        index=list(WatchMode).index(WatchMode(chosen.get("mode", WatchMode.EXISTS))),
         format_func=lance_words.MODE_NAMES.__getitem__,
         captions=list(lance_words.MODE_SENTENCES.values()),
-        key=key,
+        key=f"{draft.draft_id}_mode",
     )
     chosen["mode"] = WatchMode(mode or WatchMode.EXISTS).value
     return WatchMode(chosen["mode"])
@@ -269,10 +276,11 @@ def _rows(draft: Draft, prepared: PreparedWatch) -> None:
 
 def _confirm(draft: Draft, prepared: PreparedWatch, chosen: dict[str, Any]) -> None:
     ids = prepared.intake_counts["accepted"]
-    key = f"{draft.draft_id}_list_name"
     default = prepared.upload.name.rsplit(".", 1)[0].strip() or "list"
-    st.session_state.setdefault(key, default)
-    name = (st.text_input("Name of this watch list", key=key, max_chars=100) or "").strip() or default
+    given = st.text_input(
+        "Name of this watch list", default, key=f"{draft.draft_id}_list_name", max_chars=100
+    )
+    name = (given or "").strip() or default
     again = " a round" if prepared.mode is WatchMode.WAIT else ""
     st.markdown(f"{lance_words.questions(ids, len(prepared.fields), prepared.calls)}{again}.")
     job_key = f"watch|{draft.confirm_token}"

@@ -79,11 +79,10 @@ def _kept() -> dict[str, str]:
 
 
 def _switch(run: RunInfo, runs: int) -> bool:
-    key = f"best_{run.run_id}"
-    st.session_state.setdefault(key, url_state.one(_ADDRESS, ["1"]) is not None)
     wanted = st.toggle(
         "Best of both runs" if runs == 2 else f"Best of all {words.count(runs)} runs",
-        key=key,
+        value=url_state.one(_ADDRESS, ["1"]) is not None,
+        key=f"best_{run.run_id}",
         help="Each row of the first list with the best that any of these runs found for it.",
     )
     url_state.keep(_ADDRESS, "1" if wanted else None)

@@ -128,6 +128,8 @@ def _still_holding(choices: dict[str, Any], before: Any, after: Any) -> dict[str
         choices["round"] = int(choices.get("round", 0)) + 1
         for name in _ABOUT_COLUMNS:
             choices.pop(name, None)
+        if choices.get("kind") == columns.suggest_kind(before):  # a guess about columns that are others now
+            choices.pop("kind")
     if not before["file_line"].equals(after["file_line"]):
         for name in _ABOUT_ROWS:
             choices.pop(name, None)

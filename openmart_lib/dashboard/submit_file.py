@@ -11,6 +11,7 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import resources, submit_draft, submit_preview, widgets, words
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.errors import InputError
+from openmart_lib.intake.files import MAX_UPLOAD_BYTES
 
 WHAT_FOLLOWS: Final = (
     "What follows:\n"
@@ -33,7 +34,8 @@ def ask_for_file() -> None:
     with upload:
         # Any file may come: its bytes say what it is, and the refusal of others says what to do.
         file = st.file_uploader(
-            "Your list: CSV, TSV, TXT, Excel (XLSX, XLS, XLSB), ODS, Parquet, also gzipped; up to 200 MB",
+            "Your list: CSV, TSV, TXT, Excel (XLSX, XLS, XLSB), ODS, Parquet, also gzipped; up to "
+            f"{MAX_UPLOAD_BYTES // 1024**2} MB",
             help="Separator, encoding, header row and sheet are found out, and can be changed. "
             "Every column is kept and comes back with the results.",
         )
@@ -72,7 +74,7 @@ def show(draft: Draft, choices: dict[str, Any]) -> Kind:
 
 
 def _goal(draft: Draft, choices: dict[str, Any]) -> Kind:
-    key = f"{draft.draft_id}_kind"
+    key = f"{draft.draft_id}_kind_{choices.get('round', 0)}"  # other columns: guessed anew
     suggested = submit_draft.suggested_kind(draft.draft_id, draft.revision)
     chosen = st.radio(
         "What do you want?",

@@ -243,15 +243,15 @@ def _choice(draft: Draft, advice: str, said: Told, chosen: dict[str, Any]) -> bo
         return False
     spare, label = _SPARE[advice]
     key = f"{draft.draft_id}_lance_{advice}"
-    st.session_state.setdefault(key, spare if chosen.get(advice, True) else _BUY)
-    st.radio(
+    wanted = st.radio(
         label.format(words.counted(number, "row")),
         (spare, _BUY),
+        index=0 if chosen.get(advice, True) else 1,
         key=key,
         horizontal=True,
         on_change=_kept(draft.draft_id, advice, key, spare),
     )
-    return bool(st.session_state[key] == spare)
+    return wanted == spare
 
 
 def _kept(draft_id: str, advice: str, key: str, spare: str) -> Callable[[], None]:

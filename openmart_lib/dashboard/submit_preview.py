@@ -63,7 +63,7 @@ def format_words(shape: dict[str, Any]) -> str:
         name = str(shape["encoding"]).lower().replace("_", "-")
         parts.append(_SHORT.get(name) or encoding_name(shape["encoding"]))
     if shape.get("sheet"):
-        parts.append(f"sheet {shape['sheet']}")
+        parts.append(f"sheet {shape['sheet']}{_of_how_many(shape)}")
     if shape.get("wrapping"):
         parts.append(f"{shape['wrapping']}ped")
     if shape.get("kind") not in ("frame", "parquet"):
@@ -73,6 +73,14 @@ def format_words(shape: dict[str, Any]) -> str:
         elif row > 1:
             parts.append(f"header on line {words.count(row)}")
     return ", ".join(parts)
+
+
+def _of_how_many(shape: dict[str, Any]) -> str:
+    """Return " (2 of 3)" for the second of three sheets: the others are not read."""
+    sheets = list(shape.get("sheets") or ())
+    if len(sheets) < 2 or shape["sheet"] not in sheets:
+        return ""
+    return f" ({words.count(sheets.index(shape['sheet']) + 1)} of {words.count(len(sheets))})"
 
 
 def _delimiter_words(delimiter: str) -> str:
@@ -113,6 +121,8 @@ def _choices(draft: Draft) -> None:
         icon=":material/restart_alt:",
     ):
         _apply(draft, {})
+    if "sheet" in chosen:
+        how = {name: said for name, said in how.items() if name != "header_row"}  # another sheet's row
     if chosen:
         _apply(draft, how | chosen)
 

@@ -70,10 +70,10 @@ def choose_view(draft: Draft, checked: Checked) -> View:
     start = View(url_state.one("view", [str(one) for one in numbers]) or first)
     # A radio loses its choice when its labels change, and these hold numbers: each set has a key of its own.
     key = f"{draft.draft_id}_view_{'_'.join(f'{one}{rows}' for one, rows in numbers.items())}_{start}"
-    st.session_state.setdefault(key, start)
     chosen = st.radio(
         "Show",
         list(numbers),
+        index=list(numbers).index(start),
         format_func=lambda one: f"{VIEW_WORDS[one]} ({words.count(numbers[one])})",
         key=key,
         horizontal=True,

@@ -13,6 +13,7 @@ from streamlit import config
 
 from openmart_lib.dashboard import background, lifespan
 from openmart_lib.errors import InputError
+from openmart_lib.intake.limits import MAX_UPLOAD_BYTES
 from tests.pages.conftest import REPOSITORY
 
 CONFIG = REPOSITORY / ".streamlit" / "config.toml"
@@ -102,7 +103,7 @@ def test_the_shipped_settings_let_nobody_else_in() -> None:
     assert shipped["server"]["enableCORS"] is True
     assert shipped["server"]["enableStaticServing"] is False
     assert shipped["server"]["enableAgentApi"] is False
-    assert shipped["server"]["maxUploadSize"] == 200
+    assert shipped["server"]["maxUploadSize"] == MAX_UPLOAD_BYTES // 1024**2
     assert shipped["client"]["showErrorDetails"] == "none"
     assert shipped["browser"]["gatherUsageStats"] is False
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from openmart_lib.dashboard import drafts, lance_cards, lance_form, submit_draft
 from openmart_lib.ledger import asking, watched
 from openmart_lib.ledger.watched import Standing, WatchCard
 from openmart_lib.ledger.watching import Ended, WatchMode
+from openmart_lib.results.workbook import write_workbook
 from tests.lance_kit import entity_ids
 from tests.pages.conftest import Desk, button, eventually, labels, texts
 
@@ -107,6 +110,20 @@ def test_the_guessed_columns_are_shown_with_samples_and_can_be_changed(desk: Des
 
     rows = watched.watch_rows(desk.ledger, only_card(desk).list_id)
     assert set(rows["entity_type"].drop_nulls()) == {"company"}
+
+
+def test_the_ids_of_another_sheet_are_found_there(desk: Desk) -> None:
+    workbook = io.BytesIO()
+    more = pl.DataFrame({"Person": IDS[:3], "Note": ["x"] * 3})
+    write_workbook(pl.DataFrame({"Lance ID": IDS}), workbook, summary=more)
+    page = brought(desk, workbook.getvalue(), "two.xlsx")
+    draft_id = address(page, "draft")
+    page.session_state[f"{draft_id}_file"] = True
+    page.run()
+
+    next(one for one in page.selectbox if one.label == "Sheet").set_value("summary").run()
+
+    assert "3 ids = 3 rows" in texts(page)
 
 
 def test_a_list_without_ids_asks_for_the_column_and_offers_no_question(desk: Desk) -> None:

@@ -8,6 +8,7 @@ import io
 import polars as pl
 from streamlit.testing.v1 import AppTest
 
+from openmart_lib.api.wire import Kind
 from openmart_lib.intake.overrides import Overrides
 from openmart_lib.results.workbook import write_workbook
 from tests.pages.conftest import Desk, button, texts
@@ -82,19 +83,63 @@ def test_another_separator_makes_other_columns(desk: Desk) -> None:
     assert draft_of(page).upload_format["delimiter"] is None
 
 
-def test_another_sheet_is_another_list(desk: Desk) -> None:
+def two_sheets(first: pl.DataFrame, second: pl.DataFrame) -> bytes:
+    """A workbook of the sheets "results" and "summary", the second read as the list where it is one."""
     sheets = io.BytesIO()
+    write_workbook(first, sheets, summary=second)
+    return sheets.getvalue()
+
+
+def test_another_sheet_is_another_list(desk: Desk) -> None:
     notes = pl.DataFrame({"Website": ["adyen.com"], "Note": ["call"]})
-    write_workbook(notes, sheets, summary=pl.DataFrame({"Website": SITES, "City": ["Rome"] * len(SITES)}))
-    page = opened_folds(uploaded(desk, sheets.getvalue(), name="two.xlsx"), "file")
-    assert "results" in line(page)
+    data = two_sheets(notes, pl.DataFrame({"Website": SITES, "City": ["Rome"] * len(SITES)}))
+    page = opened_folds(uploaded(desk, data, name="two.xlsx"), "file")
+    assert "sheet results (1 of 2)" in line(page)
 
     selectbox(page, "Sheet").set_value("summary").run()
 
     assert not page.exception
-    assert "summary" in line(page)
+    assert "sheet summary (2 of 2)" in line(page)
     assert draft_of(page).upload_format["sheet"] == "summary"
     assert "**6 companies** to look up" in texts(page)
+
+
+def test_a_header_row_chosen_for_one_sheet_is_not_that_of_another(desk: Desk) -> None:
+    rows = pl.DataFrame({"Website": SITES, "City": ["Rome"] * len(SITES)})
+    page = opened_folds(uploaded(desk, two_sheets(rows, rows), name="two.xlsx"), "file")
+    selectbox(page, "Header row").set_value(4).run()
+    opened_folds(page, "file")
+
+    selectbox(page, "Sheet").set_value("summary").run()
+
+    assert not page.exception
+    assert draft_of(page).choices["how"] == {"sheet": "summary"}
+    assert "**6 companies** to look up" in texts(page)
+
+
+def test_a_cover_is_passed_over_and_that_is_said(desk: Desk) -> None:
+    cover = pl.DataFrame({"Spring campaign": ["Made by Jane", "For sales"]})
+    data = two_sheets(cover, pl.DataFrame({"Website": SITES}))
+
+    page = opened_folds(uploaded(desk, data, name="two.xlsx"), "file")
+
+    assert "sheet summary (2 of 2)" in line(page)
+    assert "“results” stands before it and does not look like one" in texts(page)
+
+
+def test_the_goal_is_guessed_anew_for_another_sheet_unless_it_was_chosen(desk: Desk) -> None:
+    people = pl.DataFrame({"First name": ["Ana", "Bob"], "Last name": ["Silva", "Ray"], "Website": SITES[:2]})
+    data = two_sheets(pl.DataFrame({"Website": SITES}), people)
+    page = opened_folds(uploaded(desk, data, name="two.xlsx"), "file")
+    assert page.radio[0].value is Kind.FIND_PEOPLE
+
+    selectbox(page, "Sheet").set_value("summary").run()
+    assert page.radio[0].value is Kind.LOOKUP_PEOPLE
+
+    page.radio[0].set_value(Kind.FIND_TECH).run()
+    opened_folds(page, "file")
+    selectbox(page, "Sheet").set_value("results").run()
+    assert page.radio[0].value is Kind.FIND_TECH
 
 
 def test_a_choice_that_does_not_fit_is_said_and_changes_nothing(desk: Desk) -> None:

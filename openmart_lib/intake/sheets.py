@@ -7,7 +7,6 @@ from typing import Final
 
 import polars as pl
 
-from openmart_lib.intake.contents import contents_of
 from openmart_lib.intake.fields import Field
 from openmart_lib.intake.headers import column_names, find_header
 from openmart_lib.intake.synonyms import EMAIL, meaning_of
@@ -80,6 +79,8 @@ def passed_over(looks: list[SheetLook], chosen: str) -> str:
 
 
 def _weight(top: pl.DataFrame, height: int) -> float:
+    from openmart_lib.intake.contents import contents_of  # 0.1 s, which a workbook of one sheet need not wait
+
     header = find_header([list(row) for row in top.iter_rows()])
     body = top.slice(header.body)
     if body.is_empty():

@@ -152,6 +152,8 @@ def _with_list(
 
     Sheets behind one that is a list for certain are not read: that would only take time.
     """
+    if len(names) == 1:
+        return names[0], _cells(book, names[0], rows)[0], ""
     looks: list[SheetLook] = []
     cells = pl.DataFrame()
     for name in names[:_SEARCHED_SHEETS]:

@@ -23,6 +23,7 @@ from openmart_lib.ledger import Outcome, queries
 from openmart_lib.ledger.limits import set_limit
 from openmart_lib.ledger.pilots import send_rest
 from openmart_lib.ledger.runs import CancelCount, adopt_run, cancel_run, pause_run, resume_run
+from openmart_lib.ledger.states import PERSON_HOLDS
 from openmart_lib.report import Report, look
 from openmart_lib.results import export, join
 from openmart_lib.results.chain import chain, runs_of_chain
@@ -228,6 +229,8 @@ class Run:
                 key_fingerprint=key_fingerprint(self._desk.ledger, self._desk.settings),
                 key_last4=key_last4(self._desk.settings),
             )
+            if self.report().run.hold in PERSON_HOLDS:
+                return  # it keeps other runs of this key, too: a word of its own, as on the page
         resume_run(self._desk.ledger, self.id)
         if rest_goes:
             send_rest(self._desk.ledger, self.id)

@@ -255,7 +255,7 @@ def _note(run: RunInfo, account: AccountInfo | None) -> str:
 
 
 def _held_meaning(run: RunInfo) -> str:
-    whose = "All runs of this key wait. " if run.hold in PERSON_HOLDS else ""
+    whose = "All runs of this key wait. " if run.hold in PERSON_HOLDS and not run.other_key else ""
     return f"{whose}What was not sent has cost nothing."
 
 

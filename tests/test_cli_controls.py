@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from openmart_lib.cli import execute
 from openmart_lib.ledger import BatchState, Hold, Ledger, accounts, submissions
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.queries import run_info
-from openmart_lib.settings import Settings
+from openmart_lib.settings import Secret, Settings
 
 
 class Terminal(io.StringIO):
@@ -231,3 +232,23 @@ def test_a_backup_that_is_not_there_is_wrong_use(
 
     said = capsys.readouterr().err
     assert "nofile.zip cannot be read (No such file or directory)" in said and "Nothing was changed" in said
+
+
+def test_a_run_that_takes_up_the_present_key_does_not_end_a_hold_of_that_key_unsaid(
+    ledger: Ledger, settings: Settings, planned: RunInfo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The hold keeps other runs back; ending it takes a second word, which names them, as on the page."""
+    theirs = plan(ledger, replace(settings, api_key=Secret("a-key-of-some-length")), ["shop-of-theirs.com"])
+    hold(ledger, planned, Hold.CREDIT_LIMIT)
+
+    first = execute(["resume", theirs])
+    said = capsys.readouterr().out
+    assert run_info(ledger, planned.run_id).hold is Hold.CREDIT_LIMIT
+    second = execute(["resume", theirs])
+
+    assert (first, second) == (4, 0)
+    assert "Held: credit limit reached (402). All runs of this key wait." in said
+    assert (
+        f"The hold ends for all runs of this key; {planned.run_id} will go on too" in capsys.readouterr().out
+    )
+    assert run_info(ledger, theirs).account_id == planned.account_id

@@ -22,7 +22,8 @@ from openmart_lib.dashboard import (
 from openmart_lib.dashboard.run_card import change
 from openmart_lib.ledger import BatchState
 from openmart_lib.ledger import runs as ledger_runs
-from openmart_lib.ledger.overview import RunInfo
+from openmart_lib.ledger.overview import HOLD_WORDS, RunInfo
+from openmart_lib.ledger.states import PERSON_HOLDS
 
 
 def boxes(run: RunInfo, batches: pl.DataFrame) -> None:
@@ -31,7 +32,7 @@ def boxes(run: RunInfo, batches: pl.DataFrame) -> None:
     refused = batches.filter(pl.col("state") == BatchState.REFUSED)
     if unknown.height:
         unknown_box.show(run, unknown)
-    if run.hold is not None and run.batches[BatchState.PLANNED]:
+    if run.hold is not None and run.batches[BatchState.PLANNED] and not run.other_key:
         held_box.show(run, run.hold)
     limit_box.show(run)
     pilot_box.show(run)
@@ -70,11 +71,14 @@ def _other_key(run: RunInfo) -> None:
     settings = resources.settings()
     present = settings.api_key.last4 if settings.api_key else ""
     ending = f" (…{present})" if present else ""
+    # A hold of the other key's account keeps nothing of this run that its key does not keep.
+    held = f" That key is held: {HOLD_WORDS[run.hold]}." if run.hold in PERSON_HOLDS else ""
     with st.container(border=True):
         widgets.message(
             "warning",
             f"This run was planned with another key (it ends in {run.key_last4 or 'nothing we may show'}).",
-            "It waits; nothing is spent. What was sent belongs to the other key and may not be readable.",
+            f"It waits; nothing is spent.{held} "
+            "What was sent belongs to the other key and may not be readable.",
             f"Go on with the present key{ending}, or restart with the other one.",
         )
         if st.button("Go on with the present key", key=f"adopt_{run.run_id}", type="primary"):

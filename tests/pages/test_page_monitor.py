@@ -7,7 +7,7 @@ import pytest
 from openmart_lib.dashboard import resources
 from openmart_lib.dashboard.monitor_view import tab_title
 from openmart_lib.dashboard.run_picker import run_line
-from openmart_lib.ledger import Outcome, RunState, open_ledger, queries, submissions
+from openmart_lib.ledger import Hold, Outcome, RunState, accounts, open_ledger, queries, submissions
 from openmart_lib.ledger.overview import run_info, runs
 from openmart_lib.ledger.reused import standing_still
 from openmart_lib.ledger.runs import pause_run, resume_run
@@ -130,9 +130,11 @@ def test_several_runs_are_listed_newest_first(desk: Desk) -> None:
     assert "Pause" in labels(page)
 
 
+@pytest.mark.parametrize("held", [None, Hold.UNAUTHORIZED])
 def test_a_run_of_another_key_waits_until_a_person_lets_it_go_on(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, held: Hold | None
 ) -> None:
+    """One box, also where the other key was given up because Openmart did not accept it any more."""
     monkeypatch.setenv("OPENMART_BASE_URL", desk.sandbox.url)
     monkeypatch.setenv("OPENMART_API_KEY", "the-first-key-of-this-team-1111")
     with_first = load_settings()
@@ -141,14 +143,20 @@ def test_a_run_of_another_key_waits_until_a_person_lets_it_go_on(
     ledger = open_ledger(with_first)
     first = Desk(with_first, desk.sandbox, ledger)
     run_id = first.plan(text="Website,Company\nadyen.com,Adyen\n")
+    if held is not None:
+        with ledger.write() as connection:
+            account = run_info(ledger, run_id).account_id
+            accounts.hold(connection, account, held, now=ledger.now(), detail="Invalid API Key")
 
     page = first.open("monitor", run=run_id)
     assert "planned with another key (it ends in 1111)" in texts(page)
     assert "Go on with the present key (…2222)" in texts(page)
+    assert ("That key is held: Openmart does not accept the key (401)." in texts(page)) is (held is not None)
+    assert "Resume" not in labels(page) and "Correct OPENMART_API_KEY" not in texts(page)
     button(page, "Go on with the present key").click()
     page.run()
 
-    assert "another key" not in texts(page)
+    assert "another key" not in texts(page) and "401" not in texts(page)
     assert run_info(ledger, run_id).key_last4 == "2222"
     ledger.close()
 

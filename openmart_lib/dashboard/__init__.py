@@ -5,7 +5,7 @@ its ``show``. Read ``main`` (run first for every page), ``resources``, ``widgets
 
     main, lifespan, routes, resources: every page's frame, the server's life, large files, what pages share
     widgets, words, charts, strip, url_state, background: pieces of every page; jobs that outlive a rerun
-    drafts, submit_draft, submit_reading: an upload and its choices until they are submitted
+    drafts, submit_draft: an upload and its choices until they are submitted
     submit_file, submit_preview, submit_homecoming: Submit, step 1, the file
     submit_columns, submit_remembered: step 2, the columns
     submit_check, submit_rows, submit_table, submit_fixes, submit_rejects, submit_several: step 3, the rows

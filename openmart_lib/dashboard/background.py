@@ -1,16 +1,22 @@
 """Work that outlives a rerun of the page: one job per key, found again by every click, reload and tab.
 
 Streamlit may stop a script in the middle when something is clicked; what writes the ledger or a large file
-must not run there.
+must not run there. ``start`` and ``find`` are for work that a page looks at again later, ``run`` is for work
+that it waits for.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Generic, TypeVar
+
+import streamlit as st
+
+from openmart_lib.dashboard import words
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -71,7 +77,7 @@ def start(key: str, work: Callable[[Progress], T]) -> Job[T]:
         _jobs[key] = job
         for old in [name for name, one in _jobs.items() if one.finished][:-_KEPT]:
             del _jobs[old]
-    _pool.submit(_run, job, work)
+    _pool.submit(_work_off, job, work)
     return job
 
 
@@ -89,7 +95,29 @@ def forget(key: str) -> None:
             del _jobs[key]
 
 
-def _run(job: Job[T], work: Callable[[Progress], T]) -> None:
+def run(key: str, work: Callable[[Progress], T], doing: str) -> T:
+    """Do ``work`` once for ``key`` while the page waits, as ``follow`` shows it, and forget it afterwards."""
+    try:
+        return follow(start(key, work), doing)
+    finally:
+        forget(key)
+
+
+def follow(job: Job[T], doing: str) -> T:
+    """Show that work goes on, with its time so far, until it is done; return its result or raise its error.
+
+    Quick work shows nothing.
+    """
+    begun = time.monotonic()
+    if not job.wait(0.4):
+        slot = st.empty()
+        while not job.wait(0.25):
+            slot.progress(job.share, text=f"{doing} ({words.duration(time.monotonic() - begun)} so far)")
+        slot.empty()
+    return job.result()
+
+
+def _work_off(job: Job[T], work: Callable[[Progress], T]) -> None:
     try:
         job.future.set_result(work(job.progress))
     except BaseException as error:  # the page that asks for the result raises it

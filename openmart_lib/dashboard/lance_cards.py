@@ -14,7 +14,6 @@ from openmart_lib.dashboard import (
     lance_charts,
     lance_words,
     resources,
-    submit_reading,
     widgets,
     words,
 )
@@ -160,17 +159,16 @@ def _refresh(card: WatchCard) -> bool:
 
 def _act(word: str, card: WatchCard, action: Callable[[Ledger, str], None], doing: str) -> None:
     """Do what a person asked for in the background, as it may be long; show an error as a message."""
-    ledger, key = resources.ledger(), f"{word}|{card.list_id}"
+    ledger = resources.ledger()
 
     def work(progress: background.Progress) -> None:
         action(ledger, card.list_id)
 
     try:
-        submit_reading.follow(background.start(key, work), doing)
+        background.run(f"{word}|{card.list_id}", work, doing)
     except OpenmartError as error:
         widgets.error_message(error)
         return
     finally:
-        background.forget(key)
         cards.clear()
     st.rerun()

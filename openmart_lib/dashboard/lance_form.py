@@ -22,7 +22,6 @@ from openmart_lib.dashboard import (
     resources,
     submit_draft,
     submit_preview,
-    submit_reading,
     widgets,
     words,
 )
@@ -291,7 +290,7 @@ def _confirm(draft: Draft, prepared: PreparedWatch, chosen: dict[str, Any]) -> N
     if job is None:
         return
     try:
-        list_id = submit_reading.follow(job, "Writing the watch list. You may leave this page")
+        list_id = background.follow(job, "Writing the watch list. You may leave this page")
     except OpenmartError as error:
         background.forget(job_key)
         widgets.error_message(error)

@@ -11,13 +11,15 @@ from typing import Any, Final
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import background, drafts, resources, submit_reading, words
+from openmart_lib.dashboard import background, drafts, resources, words
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.intake import columns
 from openmart_lib.intake.columns import Guess, uploaded_columns
-from openmart_lib.intake.files import FileProblem, Upload
+from openmart_lib.intake.files import FileProblem, Upload, read_pasted
+from openmart_lib.intake.guarded import read_upload_guarded
 from openmart_lib.results.again import format_of
 
+PASTED: Final = "paste"  # the kind of a list that was typed or pasted
 SAMPLE: Final = Path(__file__).with_name("sample_companies.csv")
 _ABOUT_COLUMNS: Final = ("mapping", "recalled", "only_where_empty")  # choices that name columns
 _ABOUT_ROWS: Final = ("overrides", "before")  # choices that name rows
@@ -50,13 +52,25 @@ def begin(data: bytes, name: str, *, pasted: bool = False, choices: dict[str, An
 
     # Every upload is a draft of its own; an impatient second click while it is read is not.
     key = f"read|{name}|{hashlib.sha256(data).hexdigest()}"
-    job = background.start(key, work)
-    try:
-        draft_id = submit_reading.follow(job, f"Reading your list, {words.file_size(len(data))}")
-    finally:
-        background.forget(key)
-    st.query_params["draft"] = draft_id
+    st.query_params["draft"] = background.run(key, work, f"Reading your list, {words.file_size(len(data))}")
     st.rerun()
+
+
+def read(data: bytes, name: str, how: dict[str, Any] | None = None, *, pasted: bool = False) -> Upload:
+    """Read a file, outside this process where it may be hostile, or pasted rows.
+
+    Args:
+        how: What was chosen: encoding, delimiter, sheet, header_row; absent ones are found out.
+
+    Raises:
+        InputError: If it holds no list that can be used.
+    """
+    if pasted and not how:
+        return read_pasted(data.decode())
+    said = dict(how or {})
+    if pasted:
+        said["encoding"] = "utf-8"
+    return read_upload_guarded(data, name, **said)
 
 
 def create(
@@ -67,7 +81,7 @@ def create(
     Raises:
         InputError: If the list cannot be used.
     """
-    upload = submit_reading.read(data, name, pasted=pasted)
+    upload = read(data, name, pasted=pasted)
     draft = drafts.create(
         root,
         upload.frame,
@@ -100,8 +114,8 @@ def read_anew(draft: Draft, how: dict[str, Any]) -> None:
     before = upload_of(draft.draft_id, draft.revision).frame
 
     def work(progress: background.Progress) -> None:
-        pasted = draft.upload_format.get("kind") == submit_reading.PASTED
-        upload = submit_reading.read(data, draft.upload_name, how, pasted=pasted)
+        pasted = draft.upload_format.get("kind") == PASTED
+        upload = read(data, draft.upload_name, how, pasted=pasted)
         choices = _still_holding(drafts.editable(draft), before, upload.frame) | {"how": how}
         drafts.read_anew(
             root,
@@ -114,11 +128,7 @@ def read_anew(draft: Draft, how: dict[str, Any]) -> None:
         )
 
     key = f"anew|{draft.draft_id}|{draft.revisions}|{sorted(how.items())}"
-    job = background.start(key, work)
-    try:
-        submit_reading.follow(job, "Reading your list in the way you chose")
-    finally:
-        background.forget(key)
+    background.run(key, work, "Reading your list in the way you chose")
     st.rerun()
 
 

@@ -14,7 +14,6 @@ from openmart_lib.dashboard import (
     resources,
     submit_draft,
     submit_plan,
-    submit_reading,
     submit_rejects,
     widgets,
     words,
@@ -100,14 +99,11 @@ def _when(at: float) -> str:
 
 def _follow(draft: Draft, target: str | None, work: Any) -> None:
     """Do it in the background, then open the list that the rows went into; their own draft is removed."""
-    key = f"home|{draft.draft_id}"
     try:
-        made = submit_reading.follow(background.start(key, work), "Putting the rows into their list")
+        made = background.run(f"home|{draft.draft_id}", work, "Putting the rows into their list")
     except OpenmartError as error:
         widgets.error_message(error)
         return
-    finally:
-        background.forget(key)
     drafts.remove(submit_draft.folder(), draft)
     st.query_params["draft"] = target or str(made)
     st.rerun()

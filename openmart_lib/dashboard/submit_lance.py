@@ -19,7 +19,6 @@ from openmart_lib.dashboard import (
     lance_form,
     resources,
     submit_draft,
-    submit_reading,
     submit_spared,
     widgets,
     words,
@@ -140,10 +139,7 @@ def _asked(
         )
 
     try:
-        submit_reading.follow(
-            background.start(key, work),
-            f"Asking Lance about {words.counted(len(wanted), 'person', 'people')}",
-        )
+        background.run(key, work, f"Asking Lance about {words.counted(len(wanted), 'person', 'people')}")
     except OpenmartError as error:
         # Not asked again at every click; and kept, as it means that all rows are bought.
         failed = {**(choices.get(CHOICES) or {}), "asked": False, "failed": str(error)}
@@ -151,8 +147,6 @@ def _asked(
         submit_draft.change(draft.draft_id, **{CHOICES: failed})
         _failed(draft, str(error))
         return False
-    finally:
-        background.forget(key)
     return True
 
 

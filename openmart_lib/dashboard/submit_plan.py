@@ -245,17 +245,6 @@ def start(
     pilot_rows: int = 0,
 ) -> background.Job[str]:
     """Write the run into the ledger in the background; asked again, return the same job."""
-    return background.start(job_key(draft), _work(draft, prepared, name, again, spend_at_most, pilot_rows))
-
-
-def _work(
-    draft: Draft,
-    prepared: Prepared,
-    name: str,
-    again: bool,
-    spend_at_most: float | None,
-    pilot_rows: int,
-) -> Callable[[background.Progress], str]:
     ledger, settings, root = resources.ledger(), resources.settings(), submit_draft.folder()
 
     def work(progress: background.Progress) -> str:
@@ -276,4 +265,4 @@ def _work(
             submit_remembered.remember_mapping(ledger, prepared.upload, prepared.kind, prepared.mapping)
         return run_id
 
-    return work
+    return background.start(job_key(draft), work)

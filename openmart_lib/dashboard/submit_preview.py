@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from openmart_lib.dashboard import drafts, submit_draft, submit_reading, widgets, words
+from openmart_lib.dashboard import drafts, submit_draft, widgets, words
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import uploaded_columns
@@ -99,7 +99,7 @@ def _preview(draft_id: str, revisions: int, how: str, _draft: Draft) -> Preview 
     data = drafts.source(submit_draft.folder(), _draft)
     if data is None:
         return None
-    pasted = {"encoding": "utf-8"} if _draft.upload_format.get("kind") == submit_reading.PASTED else {}
+    pasted = {"encoding": "utf-8"} if _draft.upload_format.get("kind") == submit_draft.PASTED else {}
     return preview_guarded(data, _draft.upload_name, **(_draft.choices.get("how", {}) | pasted), rows=_ROWS)
 
 
@@ -143,7 +143,7 @@ def _apply(draft: Draft, how: dict[str, Any]) -> None:
 def _asked(draft: Draft, seen: Preview) -> dict[str, Any]:
     """Return what was chosen otherwise than the file is read now."""
     shape, scope = draft.upload_format, f"{draft.draft_id}_{draft.revisions}"
-    pasted = shape.get("kind") == submit_reading.PASTED
+    pasted = shape.get("kind") == submit_draft.PASTED
     chosen: dict[str, Any] = {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sheets = list(shape.get("sheets") or ())

@@ -13,7 +13,6 @@ from openmart_lib.dashboard import (
     background,
     drafts,
     submit_draft,
-    submit_reading,
     widgets,
     words,
 )
@@ -125,14 +124,12 @@ def _take_back(draft_id: str) -> None:
 def _join(draft: Draft, file: Any) -> None:
     """Read a corrected file, let its rows join, and show the list with them."""
     data: bytes = file.getvalue()
-    work = joining(draft, lambda: submit_reading.read(data, file.name))
+    work = joining(draft, lambda: submit_draft.read(data, file.name))
     key = f"join|{draft.draft_id}|{draft.revisions}|{hashlib.sha256(data).hexdigest()}"
     try:
-        rows = submit_reading.follow(background.start(key, work), "Reading the corrected rows")
+        rows = background.run(key, work, "Reading the corrected rows")
     except InputError as error:
         widgets.error_message(error)
         return
-    finally:
-        background.forget(key)
     st.toast(f"{words.counted(rows, 'corrected row')} joined your list.", icon=":material/merge:")
     st.rerun()

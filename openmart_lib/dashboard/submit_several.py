@@ -8,7 +8,7 @@ from functools import partial
 
 import streamlit as st
 
-from openmart_lib.dashboard import background, drafts, resources, submit_draft, submit_reading, words
+from openmart_lib.dashboard import background, drafts, resources, submit_draft, words
 from openmart_lib.dashboard.drafts import Draft
 from openmart_lib.dashboard.submit_rows import Checked
 from openmart_lib.intake.overrides import Overrides
@@ -19,11 +19,7 @@ def divide_all(draft: Draft, checked: Checked) -> None:
     """Divide all of them in the background, and show the list with its new rows."""
     key = f"divide|{draft.draft_id}|{draft.revisions}"
     work = partial(divide, draft, checked, crowded_rows(checked.prepared.plan))
-    job = background.start(key, lambda progress: work())
-    try:
-        rows = submit_reading.follow(job, "Giving each website a row")
-    finally:
-        background.forget(key)
+    rows = background.run(key, lambda progress: work(), "Giving each website a row")
     if rows:
         st.toast(f"{words.counted(rows, 'cell')} divided.", icon=":material/call_split:")
         st.rerun()

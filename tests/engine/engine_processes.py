@@ -152,15 +152,24 @@ class Programs:
     _all: list[Program] = field(default_factory=list)
 
     def start(
-        self, *die: Point, argv: Sequence[str] = (), clock: Path | None = None, **environ: str
+        self,
+        *die: Point,
+        argv: Sequence[str] = (),
+        clock: Path | None = None,
+        kills: str = "",
+        **environ: str,
     ) -> Program:
-        """Start a worker, or a command line, that dies at these points, if it comes to them."""
+        """Start a worker, or a command line, that dies at these points, if it comes to them.
+
+        ``kills``: a server that holds a worker, as a page server does; at the points the "server" or "both" die.
+        """
         order = {
             "environ": environment(self.rig, **environ),
             "said": str(self.said),
             "die": die,
             "argv": list(argv),
             "clock": str(clock) if clock else None,
+            "kills": kills,
         }
         pid = self.parent.ask(start=order)["pid"]
         self._all.append(Program(pid, lambda pid: self.parent.ask(poll=pid)["status"]))

@@ -2,7 +2,9 @@
 
 Started as ``python engine_program.py``, it reads one JSON object a line and answers each with one:
 
-- ``{"start": {...}}`` forks a worker, or a command line where ``argv`` is given -> ``{"pid": n}``
+- ``{"start": {...}}`` forks a worker, or a command line where ``argv`` is given -> ``{"pid": n}``; with
+  ``kills`` a server, which holds the pipe of a worker as a page server does: that worker comes to the points,
+  and kills the ``server`` or ``both``
 - ``{"poll": pid}`` -> ``{"status": null}`` while it lives, then its exit code, negative for a signal
 
 The product knows nothing of this: its functions are wrapped after they were imported.
@@ -50,11 +52,14 @@ from openmart_lib import cli  # noqa: E402
 from openmart_lib.engine import worker  # noqa: E402
 
 
-def die_at(point: str, when: str, call: int, within: str = "") -> None:
+def die_at(
+    point: str, when: str, call: int, within: str = "", *, kill: Callable[[], None] | None = None
+) -> None:
     """Let this process kill itself at the n-th call of ``module:name``, ``before`` it is done or ``after``.
 
-    ``within``: only calls made in the course of this other function are counted.
+    ``within``: only calls made in the course of this other function are counted. ``kill``: of another process.
     """
+    kill = kill or (lambda: os.kill(os.getpid(), signal.SIGKILL))
     owner, name = _find(point)
     real, calls = getattr(owner, name), [0]
     inside = _note_calls_of(within) if within else lambda: True
@@ -64,10 +69,10 @@ def die_at(point: str, when: str, call: int, within: str = "") -> None:
         calls[0] += inside()
         mine = inside() and calls[0] == call
         if mine and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            kill()
         result = real(*given, **named)
         if mine and when == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
+            kill()
         return result
 
     setattr(owner, name, mortal)
@@ -110,6 +115,8 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.update(order["environ"])
     time.tzset()
     _clock_file = Path(order["clock"]) if order.get("clock") else None
+    if order.get("kills"):
+        _hold_a_worker(order)
     for point in order.get("die", ()):
         die_at(*point)
     main: Callable[[], int | None] = worker.main
@@ -117,6 +124,28 @@ def _become(order: dict[str, Any]) -> None:
         sys.argv = ["openmart", *order["argv"]]
         main = cli.main
     sys.exit(main())
+
+
+def _hold_a_worker(order: dict[str, Any]) -> None:
+    """Fork a worker whose parent is this process, and wait for its end, as a page server's supervisor does."""
+    server, (theirs, mine) = os.getpid(), os.pipe()
+    worker_pid = os.fork()
+    if worker_pid:
+        os.close(theirs)
+        os.waitpid(worker_pid, 0)
+        os._exit(0)
+    os.close(mine)
+    os.dup2(theirs, 0)
+    os.setpgid(0, 0)
+
+    def kill() -> None:
+        os.kill(server, signal.SIGKILL)
+        if order["kills"] == "both":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for point in order["die"]:
+        die_at(*point, kill=kill)
+    sys.exit(worker.main(with_parent=True))
 
 
 def _start(order: dict[str, Any]) -> int:

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 import polars as pl
 import pytest
+from _pytest.mark import ParameterSet
 from engine_oracle import assert_all_collected, assert_truth
 from engine_processes import Parent, Point, Programs, assert_posted_once, live_rig, parent_process, wait_for
 from engine_rig import Rig
+
+from openmart_lib.engine import worker_status
 
 CLIENT = "openmart_lib.api.openmart:OpenmartClient"
 POST = f"{CLIENT}.submit_body"
@@ -111,6 +114,51 @@ def test_a_worker_killed_while_it_reads_is_followed_by_one_that_stores_every_res
 
     assert live.posts() == 1
     assert not {"pending", "missing", "unknown"} & set(live.outcomes(run_id))
+    assert_truth(live.sandbox, live.ledger)
+    assert_all_collected(live.sandbox, live.ledger)
+
+
+def anywhere(*few: str) -> list[ParameterSet]:
+    """All points of a worker; only these few in the fast version."""
+    points = [(case[0], case[1]) for case in SUBMITTING] + READING
+    return [
+        pytest.param(point, id=name, marks=() if name in few else pytest.mark.slow) for name, point in points
+    ]
+
+
+@pytest.mark.parametrize("point", anywhere("after the journal's line", "in the transaction of the results"))
+def test_a_page_server_killed_at_any_point_of_its_worker_leaves_nothing_in_doubt(
+    live: Rig, programs: Programs, point: Point
+) -> None:
+    """Its worker finishes what it is at and ends; the next server's worker does the rest."""
+    run_id = live.plan(4, per_batch=2, rejected=1)
+    server = programs.start(point, kills="server", OPENMART_SUBMIT_CONCURRENCY="1")
+    assert server.wait() == -signal.SIGKILL
+    wait_for(lambda: not worker_status(live.settings).alive)
+    assert not {"sending", "unknown"} & set(live.states(run_id))
+
+    programs.start(OPENMART_SUBMIT_CONCURRENCY="1")
+    wait_for(lambda: live.states(run_id) == ["collected"] * 2)
+
+    assert_posted_once(live)
+    assert live.posts() == 2
+    assert_truth(live.sandbox, live.ledger)
+    assert_all_collected(live.sandbox, live.ledger)
+
+
+@pytest.mark.parametrize("point", anywhere("before the id is in the journal"))
+def test_a_page_server_and_its_worker_killed_at_any_point_send_nothing_a_second_time(
+    live: Rig, programs: Programs, point: Point
+) -> None:
+    run_id = live.plan(4, per_batch=2, rejected=1)
+    state = next((case[3] for case in SUBMITTING if case[1] == point), "collected")
+    both = programs.start(point, kills="both", OPENMART_SUBMIT_CONCURRENCY="1")
+    assert both.wait() == -signal.SIGKILL
+
+    programs.start(OPENMART_SUBMIT_CONCURRENCY="1")
+    wait_for(lambda: live.states(run_id) == [state, "collected"])
+
+    assert_posted_once(live)
     assert_truth(live.sandbox, live.ledger)
     assert_all_collected(live.sandbox, live.ledger)
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from openmart_lib.engine.clients import key_fingerprint
+from openmart_lib.engine.reading import LONGEST_QUIET_WAIT
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.accounts import AccountInfo
 from openmart_lib.ledger.money import Money, money, moneys
@@ -24,8 +25,6 @@ from openmart_lib.ledger.reused import waited_for
 from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, RunState
 from openmart_lib.settings import Settings
 from openmart_lib.wording import counted, utc_iso
-
-WAITED_OUT: Final = 300.0  # seconds of Retry-After that are waited out; longer is reported as held
 
 
 class Standing(StrEnum):
@@ -224,7 +223,7 @@ def standing_of(run: RunInfo, *, hold_until: float | None = None, now: float) ->
     if run.state is RunState.PLANNING or going > 0:
         return Standing.MOVING
     if run.batches[BatchState.PLANNED] and run.state is not RunState.CANCELLED:
-        long_wait = run.hold is Hold.RATE_LIMITED and (hold_until or 0.0) - now > WAITED_OUT
+        long_wait = run.hold is Hold.RATE_LIMITED and (hold_until or 0.0) - now > LONGEST_QUIET_WAIT
         return Standing.HELD if run.state is RunState.PAUSED or long_wait else Standing.MOVING
     if run.outcomes[Outcome.UNKNOWN] or run.stalled_batches:
         return Standing.DOUBTFUL

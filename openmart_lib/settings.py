@@ -24,7 +24,7 @@ DEFAULT_STALL_AFTER: Final = 1200.0  # seconds without any change before a batch
 DEFAULT_READ_RATE: Final = 15.0  # reads per second; the third-party figure for task reads is 20
 DEFAULT_CONFIRM_ABOVE: Final = 5_000.0  # credits at most, from which on a person types the number
 DEFAULT_REUSE_DAYS: Final = 90  # how far back is looked for what was bought before
-DEFAULT_SANDBOX_SPEED: Final = 13.0  # 26 s of real submission become 2 s
+DEFAULT_SANDBOX_SPEED: Final = 13.0  # a submission takes 2 s, a task 2 to 10 s
 
 NAMES: Final = (
     "OPENMART_API_KEY",
@@ -151,6 +151,11 @@ class Settings:
         if self.read_rate is not None:
             return self.read_rate
         return 0.0 if self.simulated else DEFAULT_READ_RATE
+
+    @property
+    def speed(self) -> float:
+        """How much faster than life Openmart is: the sandbox's speed, 1 for the real API."""
+        return self.sandbox_speed if self.simulated else 1.0
 
     @property
     def effective_stall_after(self) -> float:

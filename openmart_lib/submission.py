@@ -15,13 +15,12 @@ from typing import Any, Final
 import polars as pl
 
 from openmart_lib import suppression
-from openmart_lib.api.wire import Kind
+from openmart_lib.api.wire import SUBMIT_SECONDS, Kind
 from openmart_lib.engine.clients import key_fingerprint, key_last4
 from openmart_lib.errors import InputError
 from openmart_lib.intake.columns import check_mapping
 from openmart_lib.intake.estimate import (
     NOT_MEASURED,
-    SECONDS_PER_SUBMISSION,
     Estimate,
     Measured,
     estimate,
@@ -175,7 +174,7 @@ def _estimate(
         people=people,
         prices=settings.prices,
         submit_concurrency=settings.submit_concurrency,
-        seconds_per_submission=SECONDS_PER_SUBMISSION / (settings.sandbox_speed if settings.simulated else 1),
+        seconds_per_submission=SUBMIT_SECONDS / settings.speed,
         measured=measured,
     )
 

@@ -18,6 +18,7 @@ MIN_DOMAIN_LENGTH: Final = 4
 MAX_DOMAIN_LENGTH: Final = 254
 MAX_TRACKING_ID_LENGTH: Final = 128
 MAX_LANCE_QUERY: Final = 200  # triples in one Lance query
+SUBMIT_SECONDS: Final = 26.0  # until a submission is answered, a refused one too (API README, "Latency")
 
 TASK_BATCH_PATH: Final = "/api/v1/task/batch"
 TASK_PATH: Final = "/api/v1/task"

@@ -20,9 +20,10 @@ from typing import Any, BinaryIO, Final
 
 import polars as pl
 
+from openmart_lib.ledger.tracking import random_id
+
 MAX_AGE: Final = 7 * 86_400.0  # seconds a draft is kept after its last change
 _ID: Final = re.compile(r"[a-z2-7]{16}")
-_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _SOURCE: Final = "source.bin"
 _NOTE: Final = "draft.json"
 
@@ -76,7 +77,7 @@ def create(
         source: The file itself, so that it can be read again in another way.
     """
     remove_old(root, now=time.time())
-    draft = Draft(_new_id(), secrets.token_hex(16), name, sha256, file_format, list(notes))
+    draft = Draft(random_id(16), secrets.token_hex(16), name, sha256, file_format, list(notes))
     folder = root / draft.draft_id
     folder.mkdir(parents=True, mode=0o700)
     root.chmod(0o700)
@@ -218,7 +219,7 @@ def submitted(root: Path, draft: Draft, run_id: str) -> Draft:
 
 def copy(root: Path, draft: Draft) -> Draft:
     """Return a new draft of the same upload and choices, with a token of its own."""
-    twin = replace(draft, draft_id=_new_id(), confirm_token=secrets.token_hex(16), run_id=None)
+    twin = replace(draft, draft_id=random_id(16), confirm_token=secrets.token_hex(16), run_id=None)
     folder = root / twin.draft_id
     folder.mkdir(parents=True, mode=0o700)
     kept = [_SOURCE, *map(_frame_name, _needed(draft))]
@@ -281,7 +282,3 @@ def _write(root: Path, draft: Draft) -> None:
     with _private(partial) as file:
         file.write(json.dumps(asdict(draft), ensure_ascii=False).encode(errors="replace"))
     partial.replace(path)
-
-
-def _new_id() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(16))

@@ -13,11 +13,12 @@ import polars as pl
 import streamlit as st
 
 from openmart_lib.dashboard import background, resources, results_prepared, routes, widgets, words
-from openmart_lib.dashboard.results_prepared import AT_ONCE, EXCEL_LINES, FORMATS, Format, Ready
+from openmart_lib.dashboard.results_prepared import AT_ONCE, FORMATS, Format, Ready
 from openmart_lib.errors import OpenmartError
 from openmart_lib.ledger.watched import WatchCard
 from openmart_lib.results import export, lance_files
 from openmart_lib.results.lance_files import ADVICE_SENTENCES, Advice
+from openmart_lib.results.workbook import MAX_LINES
 
 KINDS: Final = ("xlsx", "csv", "plain", "parquet")
 _ICON: Final = ":material/download:"
@@ -87,8 +88,8 @@ def _formats(part: Part) -> None:
     for fmt in KINDS:
         kind = FORMATS[fmt]
         key = f"{part.card.list_id}_{part.word}_{part.advice}_{fmt}"
-        if fmt == "xlsx" and part.rows.height > EXCEL_LINES:
-            st.caption(f"A worksheet holds {words.count(EXCEL_LINES)} lines: take CSV or Parquet.")
+        if fmt == "xlsx" and part.rows.height > MAX_LINES:
+            st.caption(f"A worksheet holds {words.count(MAX_LINES)} lines: take CSV or Parquet.")
         elif part.rows.height > AT_ONCE:
             if st.button(f"Prepare {kind.name}", key=key, help=kind.use, icon=_ICON, width="stretch"):
                 st.session_state[_last(part.card)] = _prepare(part, fmt)

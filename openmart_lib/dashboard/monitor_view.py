@@ -66,8 +66,7 @@ def tab_title(run: RunInfo) -> str:
 
 def _card(run: RunInfo, batches: pl.DataFrame) -> None:
     settings = resources.settings()
-    speed = settings.sandbox_speed if settings.simulated else 1.0
-    estimate: Pace = pace(batches, now=time.time(), lanes=settings.submit_concurrency, speed=speed)
+    estimate: Pace = pace(batches, now=time.time(), lanes=settings.submit_concurrency, speed=settings.speed)
     with st.container(border=True):
         run_card.heading(run)
         run_card.progress(run, estimate)

@@ -9,9 +9,9 @@ from typing import Final
 import polars as pl
 import streamlit as st
 
+from openmart_lib.api.wire import SUBMIT_SECONDS
 from openmart_lib.dashboard import resources, widgets, words
 from openmart_lib.dashboard.run_card import change
-from openmart_lib.dashboard.run_pace import SUBMIT_SECONDS
 from openmart_lib.ledger import BatchState, Outcome, queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.searches import GuiltyRow, Part, Search, searches
@@ -96,8 +96,7 @@ def _offer(run: RunInfo, batches: Sequence[_Batch], *, among: pl.DataFrame | Non
 
 def _promise(number: int, tasks: int) -> str:
     """Say before the click what a search does, how many submissions it takes, and what can cost."""
-    settings = resources.settings()
-    seconds = SUBMIT_SECONDS / (settings.sandbox_speed if settings.simulated else 1.0)
+    seconds = SUBMIT_SECONDS / resources.settings().speed
     each = f"about {words.duration(seconds)}" if seconds >= 1 else words.duration(seconds)
     return (
         f"The {words.counted(tasks, 'task')} of batch {number} are sent again as two halves; a half that is "

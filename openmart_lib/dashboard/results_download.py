@@ -16,7 +16,6 @@ import streamlit as st
 from openmart_lib.dashboard import background, resources, results_ranking, routes, widgets, words
 from openmart_lib.dashboard.results_prepared import (
     AT_ONCE,
-    EXCEL_LINES,
     FORMATS,
     Ready,
     Wanted,
@@ -35,6 +34,7 @@ from openmart_lib.results.join import Shape
 from openmart_lib.results.quality import RANKING, Criterion
 from openmart_lib.results.together import Runs
 from openmart_lib.results.withheld import withheld_rows, withheld_words, withhold
+from openmart_lib.results.workbook import MAX_LINES
 
 TABS: Final[dict[Shape, str]] = {"rows": "Rows", "long": "Contacts", "companies": "Companies"}
 _ICON: Final = ":material/download:"
@@ -103,7 +103,7 @@ def best(chain: Sequence[RunInfo], lines: int) -> None:
         if never_lists(resources.ledger()):
             st.caption(_LEFT_OUT)
         for fmt, kind in FORMATS.items():
-            if kind.ext != "xlsx" or lines <= EXCEL_LINES:
+            if kind.ext != "xlsx" or lines <= MAX_LINES:
                 _button(kind.name, WantedBest(runs, BEST, fmt, None, "", lines), kind.use)
         _status(runs)
 
@@ -164,8 +164,8 @@ def _formats(
 ) -> None:
     st.caption(_shape_words(shape, lines))
     for fmt, kind in FORMATS.items():
-        if kind.ext == "xlsx" and (lines or 0) > EXCEL_LINES:
-            st.caption(f"A worksheet holds {words.count(EXCEL_LINES)} lines: take CSV or Parquet.")
+        if kind.ext == "xlsx" and (lines or 0) > MAX_LINES:
+            st.caption(f"A worksheet holds {words.count(MAX_LINES)} lines: take CSV or Parquet.")
             continue
         _button(kind.name, Wanted(runs, shape, fmt, rows, name, lines, ranking), kind.use)
 

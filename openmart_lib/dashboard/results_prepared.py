@@ -26,7 +26,6 @@ from openmart_lib.results.taking import note_all
 from openmart_lib.results.together import Runs
 
 AT_ONCE: Final = 50_000  # lines a download button may build while somebody waits
-EXCEL_LINES: Final = 1_048_575  # data lines of a worksheet
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import polars as pl
 
+from openmart_lib.api.wire import SUBMIT_SECONDS
 from openmart_lib.dashboard import words
 from openmart_lib.ledger.states import BatchState
-
-SUBMIT_SECONDS: Final = 26.0  # a submission's answer takes 26 s or more (the API README, "Latency")
 
 
 @dataclass(frozen=True, slots=True)

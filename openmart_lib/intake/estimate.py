@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from openmart_lib.api.wire import MAX_TASKS_PER_BATCH, InfoField, Kind
+from openmart_lib.api.wire import MAX_TASKS_PER_BATCH, SUBMIT_SECONDS, InfoField, Kind
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.settings import Prices
 from openmart_lib.wording import counted
@@ -15,7 +15,6 @@ from openmart_lib.wording import counted
 ASSUMED_HIT_RATE: Final = 0.6  # share of the most that could be found, until earlier runs tell
 TELLING_ROWS: Final = 100  # finished rows of earlier runs below which the assumption stays
 MAILBOXES_AT_MOST: Final = 5  # per company; no limit is documented and each is paid, so this is a guess
-SECONDS_PER_SUBMISSION: Final = 26.0  # a submit route answers after about this long; source: the API notes
 PRICE_SOURCE: Final = (
     "Prices are third-party figures (two published clients agree), not Openmart's own list; "
     "OPENMART_PRICES changes them."
@@ -89,7 +88,7 @@ def estimate(
     people: int,
     prices: Prices,
     submit_concurrency: int,
-    seconds_per_submission: float = SECONDS_PER_SUBMISSION,
+    seconds_per_submission: float = SUBMIT_SECONDS,
     measured: Measured = NOT_MEASURED,
 ) -> Estimate:
     """Estimate the credits and the sending time of a run.

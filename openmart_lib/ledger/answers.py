@@ -14,6 +14,7 @@ from sqlalchemy import Boolean, Connection, Float, Integer, and_, bindparam, cas
 
 from openmart_lib.api.wire import FINAL_TASK_STATUSES, BatchCounts, Kind, TaskAnswer
 from openmart_lib.ledger import moves
+from openmart_lib.ledger.claiming import FAR_AHEAD
 from openmart_lib.ledger.erased import bare, is_erased
 from openmart_lib.ledger.landing import news, store_raw, store_verdicts
 from openmart_lib.ledger.ledger import Ledger, append_event
@@ -48,7 +49,7 @@ _DUE: Final = (
         batch.c.state == BatchState.ACCEPTED,
         or_(
             batch.c.next_poll_at <= bindparam("b_now", type_=Float),
-            batch.c.next_poll_at > bindparam("b_now", type_=Float) + 3600,
+            batch.c.next_poll_at > bindparam("b_now", type_=Float) + FAR_AHEAD,
         ),
     )
     .order_by(batch.c.next_poll_at)

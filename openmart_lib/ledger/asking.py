@@ -14,13 +14,13 @@ from typing import Any, Final
 from sqlalchemy import and_, case, func, or_, select, tuple_, update
 
 from openmart_lib.api.lance_states import EnrichmentState, Triple
+from openmart_lib.ledger.claiming import FAR_AHEAD
 from openmart_lib.ledger.ledger import Ledger
 from openmart_lib.ledger.schema import watch_item, watch_list
 from openmart_lib.ledger.watching import Ended, WatchMode, note_counts
 
 PAGE: Final = 10_000  # triples read at a time
 QUIET_ROUNDS: Final = 3  # at least so many rounds without a change, however the clock was set
-CLOCK_SET_BACK: Final = 3600.0  # seconds; no wait is that long, so the clock was set back
 
 _STORE: Final = """
 UPDATE watch_item
@@ -53,7 +53,7 @@ class DueWatch:
 def due_watch(ledger: Ledger, environment: str) -> DueWatch | None:
     """Return the list of this environment of Lance's that has been due longest, None if there is none."""
     now = ledger.now()
-    due = or_(watch_list.c.next_ask_at <= now, watch_list.c.next_ask_at > now + CLOCK_SET_BACK)
+    due = or_(watch_list.c.next_ask_at <= now, watch_list.c.next_ask_at > now + FAR_AHEAD)
     query = select(watch_list).where(_asked(environment), watch_list.c.held.is_(False), due)
     with ledger.read() as connection:
         row = connection.execute(query.order_by(watch_list.c.next_ask_at).limit(1)).first()
@@ -145,7 +145,7 @@ def note_trouble(
     On every list of an environment that is still being asked, or with ``pk`` on that one.
     """
     mine = _asked(environment) if pk is None else and_(_asked(environment), watch_list.c.id == pk)
-    sooner = or_(watch_list.c.next_ask_at < until, watch_list.c.next_ask_at > until + CLOCK_SET_BACK)
+    sooner = or_(watch_list.c.next_ask_at < until, watch_list.c.next_ask_at > until + FAR_AHEAD)
     later = case((sooner, until), else_=watch_list.c.next_ask_at)
     with ledger.write(patient=True) as connection:
         connection.execute(

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.schema import account, balance, batch, run
-from openmart_lib.ledger.states import BatchState, Hold
+from openmart_lib.ledger.states import WITH_OPENMART, BatchState, Hold
 
 START: Final = "start"  # before a submission: a run's first one, then now and then while they go on
 PAUSE: Final = "pause"  # when a run was paused, by a person or by its limit, reserve or pilot
@@ -38,7 +38,6 @@ _READ_AT: Final = {Hold.CREDIT_LIMIT: HOLD, Hold.UNKNOWNS: UNKNOWN, Hold.OUTAGE:
 # Whoever is refused, or asked to wait, does not ask for more. (Nor while an outage's probe asks: it stores
 # what it reads.)
 _NOT_READABLE: Final = frozenset(Hold) - _READ_AT.keys()
-_WITH_OPENMART: Final = (BatchState.SENDING, BatchState.ACCEPTED)
 _OTHER: Final = batch.alias("other")
 _UNSENT: Final = exists(
     select(_OTHER.c.id).where(_OTHER.c.run_id == batch.c.run_id, _OTHER.c.state == BatchState.PLANNED)
@@ -137,7 +136,7 @@ def reading_due(ledger: Ledger, account_id: int, *, every: float) -> str | None:
         paused = select(func.max(run.c.paused_at)).where(run.c.account_id == account_id)
         if read_at < (connection.execute(paused.where(run.c.paused_at <= now)).scalar() or 0.0):
             return PAUSE
-        going = select(batch.c.id).where(batch.c.account_id == account_id, batch.c.state.in_(_WITH_OPENMART))
+        going = select(batch.c.id).where(batch.c.account_id == account_id, batch.c.state.in_(WITH_OPENMART))
         moving = connection.execute(going.limit(1)).first() is not None
         if moving and 0 <= now - read_at < every:
             return None

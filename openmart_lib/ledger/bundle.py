@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from openmart_lib.errors import InputError, LedgerDamagedError, LedgerError
+from openmart_lib.ledger.place import sync_folder
 from openmart_lib.ledger.soundness import find_damage
 from openmart_lib.wording import utc_minute
 
@@ -69,7 +70,7 @@ def write_bundle(folder: Path, path: Path, *, environment: str, made_at: float) 
             manifest = {"environment": environment, "made_at": made_at}
             _zip(partial, manifest, snapshot, folder / "uploads")
         partial.rename(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
         words = error.strerror if isinstance(error, OSError) else str(error)
         raise LedgerError(
@@ -107,14 +108,19 @@ def remember_place(folder: Path, path: Path) -> None:
         file.write(f"{path.absolute()}\n")
 
 
-def newest(folder: Path) -> Found | None:
-    """Return the newest readable backup of this folder's ledger that is still where it was written."""
+def places(folder: Path) -> list[Path]:
+    """Return where backups of this folder's ledger were written, by us or by a person; they may be gone."""
     backups = folder / BACKUPS_FOLDER
-    places = list(backups.glob("*.zip")) if backups.is_dir() else []
+    known = sorted(backups.glob("*.zip"))
     if (backups / _ELSEWHERE).is_file():
         lines = (backups / _ELSEWHERE).read_text(encoding="utf-8", errors="replace").splitlines()
-        places += [Path(line) for line in dict.fromkeys(lines) if line]
-    found = [Found(place, made_at) for place in places if (made_at := _made_at(place)) is not None]
+        known += [Path(line) for line in dict.fromkeys(lines) if line]
+    return known
+
+
+def newest(folder: Path) -> Found | None:
+    """Return the newest readable backup of this folder's ledger that is still where it was written."""
+    found = [Found(place, made_at) for place in places(folder) if (made_at := _made_at(place)) is not None]
     return max(found, key=lambda each: each.made_at, default=None)
 
 
@@ -220,11 +226,3 @@ def _megabytes(folder: Path) -> int:
     except OSError:
         return 1
     return (2 * database + uploads) // 1_000_000 + 1
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from openmart_lib.ledger.place import sync_folder
+
 PREALLOCATED: Final = 1024 * 1024  # bytes, about 5,000 lines; grows by as much again
 RESERVE: Final = 64 * 1024  # grow before fewer bytes than this are left
 FILE_NAME: Final = "sent.journal"
@@ -53,7 +55,7 @@ class Journal:
         os.fchmod(self._file, 0o600)
         self._end = _end_of_lines(path)
         self._grow()
-        _sync_folder(path.parent)  # a file whose name is lost in a power cut is lost
+        sync_folder(path.parent)  # a file whose name is lost in a power cut is lost
 
     def append(self, kind: str, *, run_id: str, batch_no: int, **detail: Any) -> None:
         """Append one line and fsync: ``sent`` before the first byte leaves, then ``accepted`` or ``released``
@@ -111,11 +113,3 @@ def _end_of_lines(path: Path) -> int:
             file.write(b"\n")
         return text_end + 1
     return text_end
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,9 +15,8 @@ from openmart_lib.errors import RunNotFoundError
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import account, batch, counter, run, upload
-from openmart_lib.ledger.states import PERSON_HOLDS, BatchState, Hold, Outcome, Pause, RunState
+from openmart_lib.ledger.states import OPEN_STATES, PERSON_HOLDS, BatchState, Hold, Outcome, Pause, RunState
 
-OPEN_STATES: Final = (BatchState.PLANNED, BatchState.SENDING, BatchState.ACCEPTED)
 FOUND: Final = (
     "records",
     "emails",

@@ -28,21 +28,21 @@ from sqlalchemy import (
 from openmart_lib.ledger import limits, pilots
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import balance, batch, run
-from openmart_lib.ledger.states import BatchState, Pause
+from openmart_lib.ledger.states import WITH_OPENMART, BatchState, Pause
+from openmart_lib.settings import DEFAULT_STALL_AFTER
 
 FRESH: Final = 120.0  # seconds; a run is paused for the reserve on a balance that was just read
-_WITH_OPENMART: Final = (BatchState.SENDING, BatchState.ACCEPTED)
 _ACCOUNT: Final = bindparam("b_account", type_=Integer)
 _OF_RUN: Final = batch.c.run_id == run.c.id
-_STILL: Final = 1200.0  # seconds; a batch that stood still for so long will make no room by itself
 _ACCOUNT_MOVING: Final = exists(
     select(batch.c.id).where(
         batch.c.account_id == _ACCOUNT,
-        batch.c.state.in_(_WITH_OPENMART),
-        func.coalesce(batch.c.asked_at - batch.c.changed_at, 0.0) <= _STILL,
+        batch.c.state.in_(WITH_OPENMART),
+        # A batch that stood still for longer will make no room by itself.
+        func.coalesce(batch.c.asked_at - batch.c.changed_at, 0.0) <= DEFAULT_STALL_AFTER,
     )
 )
-_MOVING: Final = exists(select(batch.c.id).where(_OF_RUN, batch.c.state.in_(_WITH_OPENMART)))
+_MOVING: Final = exists(select(batch.c.id).where(_OF_RUN, batch.c.state.in_(WITH_OPENMART)))
 _PLANNED: Final = exists(select(batch.c.id).where(_OF_RUN, batch.c.state == BatchState.PLANNED))
 _ALLOWED: Final = exists(
     select(batch.c.id).where(_OF_RUN, batch.c.state == BatchState.PLANNED, pilots.may_go())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
@@ -17,10 +17,7 @@ from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.rates import interval
 from openmart_lib.ledger.runs import run_pk
 from openmart_lib.ledger.schema import batch, remote_task, row_task, run, task
-from openmart_lib.ledger.states import BatchState, Outcome
-
-_ANSWERED: Final = (Outcome.MATCHED, Outcome.PARTIAL, Outcome.NO_MATCH)
-_OPEN: Final = (BatchState.PLANNED, BatchState.SENDING, BatchState.ACCEPTED)
+from openmart_lib.ledger.states import ANSWERED, OPEN_STATES, BatchState, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +138,14 @@ def _pilot(connection: Connection, one: Any) -> Pilot:
     by_row = {tie.seq: tie.outcome for tie in connection.execute(tried_ties)}
     outcomes = Counter(by_row.values())
     sums = select(
-        func.count().filter(tried, batch.c.state.in_(_OPEN)).label("trying"),
+        func.count().filter(tried, batch.c.state.in_(OPEN_STATES)).label("trying"),
         func.sum(batch.c.task_count).filter(tried, batch.c.resend_of.is_(None)).label("tried_tasks"),
         func.sum(batch.c.task_count).filter(~tried, batch.c.state == BatchState.PLANNED).label("tasks"),
         func.sum(batch.c.open_rows).filter(~tried, batch.c.state == BatchState.PLANNED).label("rows"),
         func.sum(batch.c.worst_credits).filter(~tried, batch.c.state == BatchState.PLANNED).label("worst"),
     ).where(mine)
     all_of = connection.execute(sums).one()
-    answered, matched = sum(outcomes[each] for each in _ANSWERED), outcomes[Outcome.MATCHED]
+    answered, matched = sum(outcomes[each] for each in ANSWERED), outcomes[Outcome.MATCHED]
     low, high = interval(matched, answered)
     room = float("inf") if one.spend_at_most is None else one.spend_at_most
     room = max(0.0, room - one.credits_spent - one.credits_out)

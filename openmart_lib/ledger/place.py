@@ -27,6 +27,15 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+def sync_folder(folder: Path) -> None:
+    """Write a folder's names to the disk: a file whose name is lost in a power cut is lost."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def identity(file: Path) -> tuple[int, int]:
     """Return what tells this file from another one of the same name.
 

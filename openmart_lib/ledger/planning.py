@@ -32,7 +32,7 @@ from openmart_lib.ledger.schema import (
 from openmart_lib.ledger.settling import add_to_counters, follow_sources
 from openmart_lib.ledger.states import BatchState, Outcome
 from openmart_lib.ledger.tariff import Tariff
-from openmart_lib.ledger.tracking import new_run_id
+from openmart_lib.ledger.tracking import random_id
 from openmart_lib.ledger.uploads import insert_upload, uploaded_columns, write_upload
 
 CHUNK_ROWS: Final = 2_000  # no write transaction is larger: the worker must be able to write in between
@@ -155,7 +155,7 @@ def _shape(new: NewRun) -> str:
 
 
 def _insert_run(ledger: Ledger, connection: Connection, new: NewRun, repeat_no: int) -> tuple[int, str, bool]:
-    run_id = new_run_id()
+    run_id = random_id()
     now = ledger.now()
     values = {
         "public_id": run_id,

@@ -20,12 +20,11 @@ from openmart_lib.ledger.journal import Key, Told
 from openmart_lib.ledger.ledger import Ledger
 from openmart_lib.ledger.schema import batch, run, task
 from openmart_lib.ledger.settling import reopen_rows
-from openmart_lib.ledger.states import BatchState
+from openmart_lib.ledger.states import NEVER_SENT, BatchState
 
 SENT_BY_ANOTHER: Final = "the journal knows that this batch was sent, and this ledger did not"
 SENT_IN_PARTS: Final = "the journal knows that rows of this batch were sent in another one"
 SENT_ON: Final = "the journal knows that this batch was turned away, and this ledger did not"
-_NEVER_SENT: Final = (BatchState.PLANNED, BatchState.REFUSED, BatchState.CANCELLED)
 
 
 def redivide(ledger: Ledger, told: Mapping[Key, Told], known: Collection[Key]) -> int:
@@ -69,7 +68,7 @@ def _bring_back(ledger: Ledger, connection: Connection, key: Key, told: Mapping[
         kept = [task_no for task_no in kept if task_no not in told[key].tasks]
         if ready.state == BatchState.PLANNED and kept and not _has(connection, pk, key[1]):
             divide(ledger, connection, ready, kept, batch_no=key[1])
-        elif ready.state in _NEVER_SENT:
+        elif ready.state in NEVER_SENT:
             doubt(ledger, connection, row.id, seen=SENT_IN_PARTS)
             doubted += 1
     if not found and (repeated := _known_first(connection, pk, key, told)) is not None:
@@ -107,7 +106,7 @@ def _known_first(connection: Connection, pk: int, key: Key, told: Mapping[Key, T
     while number is not None and number not in seen:
         seen.add(number)
         if (row := _numbered(connection, pk, number)) is not None:
-            return row if row.state in _NEVER_SENT else None
+            return row if row.state in NEVER_SENT else None
         word = told.get((key[0], number))
         number = None if word is None else word.repeats
     return None

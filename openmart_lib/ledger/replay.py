@@ -24,11 +24,10 @@ from openmart_lib.errors import LedgerError
 from openmart_lib.ledger import moves, submissions
 from openmart_lib.ledger.journal import Key, Told, read_journal
 from openmart_lib.ledger.ledger import Ledger, append_event
-from openmart_lib.ledger.overview import OPEN_STATES
 from openmart_lib.ledger.redividing import doubt, redivide
 from openmart_lib.ledger.schema import batch, meta, run
 from openmart_lib.ledger.spans import parse_spans
-from openmart_lib.ledger.states import BatchState, Event
+from openmart_lib.ledger.states import NEVER_SENT, OPEN_STATES, BatchState, Event
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,6 @@ OLDER_COPY: Final = (
 TURNED_AWAY: Final = "Openmart turned it away, and the program stopped before it had written that down"
 NAMED: Final = 20  # batch ids on the console; the event holds all
 _SEEN: Final = "journal_lines"  # in `meta`: lines of the journal that this ledger was compared with
-_NEVER_SENT: Final = (BatchState.PLANNED, BatchState.REFUSED, BatchState.CANCELLED)
 
 
 @dataclass(slots=True)
@@ -126,7 +124,7 @@ def _is_news(row: Any, word: Told, ids: set[str | None]) -> bool:
 def _bring_in(ledger: Ledger, key: Key, row: Any, word: Told, done: Replayed) -> None:
     if word.batch_id is not None:
         done.accepted += submissions.accept_by_number(ledger, *key, word.batch_id)
-    elif word.kind == "sent" and row.state in _NEVER_SENT:
+    elif word.kind == "sent" and row.state in NEVER_SENT:
         with ledger.write() as connection:
             doubt(ledger, connection, row.id)
         done.unknown += 1

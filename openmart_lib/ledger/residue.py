@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from openmart_lib.ledger import overview
-from openmart_lib.ledger.bundle import BACKUPS_FOLDER, DATABASE_FILE
+from openmart_lib.ledger.bundle import DATABASE_FILE, places
 from openmart_lib.ledger.ledger import Ledger
 from openmart_lib.ledger.opening import SET_ASIDE
 
@@ -24,7 +24,6 @@ MAY_BLOCK: Final = 10.0  # seconds that a moving run's worker may be held up
 BYTES_PER_SECOND: Final = 40e6  # a third of what was measured: the disk may be slower
 _WAIT: Final = 1.0  # seconds for one try to get the database for ourselves
 _TRIES: Final = 15
-_ELSEWHERE: Final = "elsewhere.txt"  # where people put their backups, one path a line
 
 
 def compact(ledger: Ledger) -> str:
@@ -44,12 +43,7 @@ def compact(ledger: Ledger) -> str:
 
 def backups_of(folder: Path) -> list[Path]:
     """Return the backups and set-aside copies of a ledger that are still where they were written."""
-    backups = folder / BACKUPS_FOLDER
-    found = [*sorted(backups.glob("*.zip")), *sorted(folder.glob(f"{SET_ASIDE}*"))]
-    if (backups / _ELSEWHERE).is_file():
-        lines = (backups / _ELSEWHERE).read_text(encoding="utf-8", errors="replace").splitlines()
-        found += [Path(line) for line in dict.fromkeys(lines) if line and Path(line).exists()]
-    return found
+    return [*sorted(folder.glob(f"{SET_ASIDE}*")), *(path for path in places(folder) if path.exists())]
 
 
 def _rewrite(ledger: Ledger, connection: sqlite3.Connection, file: Path) -> str:

@@ -14,7 +14,7 @@ from openmart_lib.ledger.ledger import Ledger, append_event, in_plain_words
 from openmart_lib.ledger.moves import RUN_CANCELLED, cancel
 from openmart_lib.ledger.planning import NewRun, find_or_insert, planned_run, write_rows
 from openmart_lib.ledger.schema import balance, batch, run
-from openmart_lib.ledger.states import BatchState
+from openmart_lib.ledger.states import OPEN_STATES, BatchState
 
 __all__ = [
     "CancelCount",
@@ -34,7 +34,6 @@ __all__ = [
 
 BATCHES_AT_ONCE: Final = 20  # cancelled in one write transaction: about 2,000 rows
 PAUSED_BY_PERSON: Final = "paused by you"
-_GOING: Final = (BatchState.PLANNED, BatchState.SENDING, BatchState.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def cancel_run(ledger: Ledger, run_id: str) -> CancelCount:
 
 def mark_cancelled(connection: Connection, pk: int, *, now: float) -> None:
     """Cancel a run unless it is done: from the commit on nothing of it is claimed."""
-    going = select(batch.c.id).where(batch.c.run_id == run.c.id, batch.c.state.in_(_GOING)).exists()
+    going = select(batch.c.id).where(batch.c.run_id == run.c.id, batch.c.state.in_(OPEN_STATES)).exists()
     cancelled = connection.execute(
         update(run)
         .where(run.c.id == pk, run.c.cancelled_at.is_(None), run.c.planned_at.is_(None) | going)

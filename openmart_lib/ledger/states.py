@@ -67,6 +67,9 @@ def moved(state: BatchState, event: Event) -> BatchState | None:
     return TRANSITIONS.get((state, event))
 
 
+OPEN_STATES: Final = (BatchState.PLANNED, BatchState.SENDING, BatchState.ACCEPTED)  # something still happens
+WITH_OPENMART: Final = (BatchState.SENDING, BatchState.ACCEPTED)  # cannot be recalled
+NEVER_SENT: Final = (BatchState.PLANNED, BatchState.REFUSED, BatchState.CANCELLED)
 # What a batch in one of these states held may be at Openmart, unless it was told that nothing was created.
 MAYBE_CREATED: Final = (
     BatchState.SENDING,
@@ -136,6 +139,8 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
+
+ANSWERED: Final = (Outcome.MATCHED, Outcome.PARTIAL, Outcome.NO_MATCH)  # Openmart finished the task
 
 # Of several tasks sent for one row (a resend, halves of a refused batch) the best one counts.
 # UNKNOWN stands above CANCELLED and REFUSED: money that may be gone must stay in sight.

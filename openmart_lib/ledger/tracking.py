@@ -11,9 +11,9 @@ _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 base32, lower 
 _TRACKING_ID: Final = re.compile(rf"([a-z2-7]{{{RUN_ID_LENGTH}}})-([1-9][0-9]{{0,8}})")
 
 
-def new_run_id() -> str:
-    """Return 10 random base32 characters: 50 bits, URL-safe, no personal data."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(RUN_ID_LENGTH))
+def random_id(length: int = RUN_ID_LENGTH) -> str:
+    """Return random base32 characters, 5 bits each: URL-safe, no personal data."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def tracking_id(run_id: str, task_no: int) -> str:

@@ -8,9 +8,8 @@ from sqlalchemy import Connection, Table, update
 
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import account, balance, batch, watch_list
-from openmart_lib.ledger.states import BatchState
+from openmart_lib.ledger.states import WITH_OPENMART, BatchState
 
-_WITH_OPENMART = BatchState.SENDING, BatchState.ACCEPTED
 _TIMES_OF_A_BATCH = "sent_at", "answered_at", "changed_at", "asked_at", "ready_at", "next_poll_at"
 _TIMES_OF_A_LIST = "begun_at", "changed_at", "asked_at", "next_ask_at"
 
@@ -27,7 +26,7 @@ def clock_was_set(ledger: Ledger, by: float) -> None:
     """
     now = ledger.now()
     with ledger.write() as connection:
-        on_their_way = batch.c.state.in_(_WITH_OPENMART)
+        on_their_way = batch.c.state.in_(WITH_OPENMART)
         connection.execute(_moved(batch, by, *_TIMES_OF_A_BATCH).where(on_their_way))
         waiting = batch.c.state == BatchState.PLANNED, batch.c.not_before > now - by
         connection.execute(_moved(batch, by, "not_before").where(*waiting))

@@ -20,7 +20,7 @@ from openmart_lib.api.wire import LanceField
 from openmart_lib.errors import LedgerError
 from openmart_lib.ledger.ledger import Ledger, in_plain_words
 from openmart_lib.ledger.schema import upload, watch_count, watch_item, watch_list, watch_row
-from openmart_lib.ledger.tracking import new_run_id
+from openmart_lib.ledger.tracking import random_id
 from openmart_lib.ledger.uploads import insert_upload, write_upload
 from openmart_lib.settings import SANDBOX, Settings
 
@@ -226,7 +226,7 @@ _ROW_COLUMNS: Final = ("seq", "file_line", "intake", "reason", "entity_id", "ent
 
 
 def _insert(ledger: Ledger, connection: Connection, new: NewWatch, item_count: int) -> tuple[int, str]:
-    public_id, now = new_run_id(), ledger.now()
+    public_id, now = random_id(), ledger.now()
     values = {
         "public_id": public_id,
         "environment": new.environment,

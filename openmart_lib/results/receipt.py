@@ -16,19 +16,19 @@ from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.intake.overrides import Choice, Overrides
 from openmart_lib.intake.suffixes import psl_date
-from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.ledger import Ledger, queries
 from openmart_lib.ledger.balances import Balance
 from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.exports import Taken, exports_of
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.reconciling import SHARED, reconcile
+from openmart_lib.ledger.states import ANSWERED
 from openmart_lib.results.receipt_page import page
 from openmart_lib.settings import SANDBOX, Prices
 from openmart_lib.wording import utc_iso
 
 HINT: Final = f"{SHARED} The difference is a hint, not a bill."
 ESTIMATE: Final = "By price list: an estimate. Openmart's own bill counts."
-_ANSWERED: Final = (Outcome.MATCHED, Outcome.PARTIAL, Outcome.NO_MATCH)
 # A header is no data, unless the file had none and its first row was taken for one.
 _SOMEBODY: Final = re.compile(r"@|(?:\d[\s().+-]*){7}")
 
@@ -172,7 +172,7 @@ def _found_credits(run: RunInfo, prices: Prices) -> float:
     """Return about how many credits the found values cost, from the counters that outlive the data."""
     found = run.found
     if run.kind is Kind.FIND_TECH:  # paid per check, whatever it finds
-        return prices.technology * sum(run.outcomes[one] for one in _ANSWERED)
+        return prices.technology * sum(run.outcomes[one] for one in ANSWERED)
     if run.kind is Kind.LOOKUP_BUSINESS_EMAIL:
         return prices.mailbox * found["mailboxes"]
     return prices.email * found["emails"] + prices.phone * found["phones"]

@@ -11,13 +11,13 @@ import polars as pl
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.ledger.states import ANSWERED
 from openmart_lib.results import join, quality
 from openmart_lib.results.pictures import wilson
 from openmart_lib.results.records import scan_lines
 from openmart_lib.settings import Prices
 
 SMALL: Final = 20  # answered rows below which a rate says little
-_ANSWERED: Final = (Outcome.MATCHED, Outcome.PARTIAL, Outcome.NO_MATCH)
 MATCH_RATE_SCHEMA: Final[dict[str, Any]] = {
     "value": pl.String,
     "rows": pl.Int64,
@@ -143,7 +143,7 @@ def funnel(rows: pl.DataFrame, kind: Kind) -> tuple[Step, ...]:
         "accepted": ~result.is_in([Outcome.REJECTED, Outcome.SKIPPED]),
         # Only a batch that Openmart took has an id; of an unknown one nobody knows.
         "sent": pl.col("taken") | (result == Outcome.UNKNOWN),
-        "completed": result.is_in(_ANSWERED),
+        "completed": result.is_in(ANSWERED),
         "matched": result == Outcome.MATCHED,
         "with verified email": pl.col("verified"),
     }
@@ -175,7 +175,7 @@ def match_rate(frame: pl.DataFrame, column: str) -> pl.DataFrame:
             f"There is no column {column!r}. Nothing was changed. Choose one of the columns shown.",
             column=column,
         )
-    answered = pl.col("result").is_in(_ANSWERED).sum().cast(pl.Int64)
+    answered = pl.col("result").is_in(ANSWERED).sum().cast(pl.Int64)
     matched = (pl.col("result") == Outcome.MATCHED).sum().cast(pl.Int64)
     low, high = wilson(pl.col("matched"), pl.col("answered"))
     return (
@@ -204,7 +204,7 @@ def estimated_credits(rows: pl.DataFrame, kind: Kind, prices: Prices, *, emails:
     """
     if kind is Kind.FIND_TECH:  # paid per check, whatever it finds
         own = rows.filter(pl.col("outcome") != Outcome.DUPLICATE)
-        return prices.technology * own.filter(pl.col("result").is_in(_ANSWERED)).height
+        return prices.technology * own.filter(pl.col("result").is_in(ANSWERED)).height
     if kind is Kind.LOOKUP_BUSINESS_EMAIL:
         return prices.mailbox * emails
     return prices.email * emails + prices.phone * phones

@@ -18,7 +18,7 @@ from openmart_lib.sandbox.faults import parse_fault
 from openmart_lib.sandbox.folder import open_lock, prepare_dir, wait_for_lock
 from openmart_lib.sandbox.magic import MAGIC_DOMAINS
 from openmart_lib.sandbox.server import Sandbox
-from openmart_lib.sandbox.timing import DEFAULT_SPEED
+from openmart_lib.settings import DEFAULT_SANDBOX_SPEED
 
 _LOCKED: Final = "locked"
 _END: Final = "end"
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--speed",
         type=float,
-        default=DEFAULT_SPEED,
+        default=DEFAULT_SANDBOX_SPEED,
         help="divides real durations; 1 is real time (default 13)",
     )
     parser.add_argument(

@@ -28,8 +28,9 @@ from openmart_lib.sandbox.openmart_routes import openmart_routes
 from openmart_lib.sandbox.serving import ServerThread
 from openmart_lib.sandbox.simulation import Simulation
 from openmart_lib.sandbox.store import Store
-from openmart_lib.sandbox.timing import DEFAULT_SPEED, Timing
+from openmart_lib.sandbox.timing import Timing
 from openmart_lib.sandbox.traffic import Traffic
+from openmart_lib.settings import DEFAULT_SANDBOX_SPEED
 
 _NOT_RUNNING: Final = "This sandbox is not running. Start it, or use it in a with statement."
 
@@ -46,7 +47,7 @@ class Sandbox:
         state_dir: Path | None = None,
         *,
         port: int = 0,
-        speed: float = DEFAULT_SPEED,
+        speed: float = DEFAULT_SANDBOX_SPEED,
         host: str = "127.0.0.1",
         submit_seconds: float | None = None,
         task_seconds: tuple[float, float] | None = None,

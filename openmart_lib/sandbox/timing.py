@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from openmart_lib.api.wire import SUBMIT_SECONDS
 from openmart_lib.errors import InputError
 
-REAL_SUBMIT_SECONDS: Final = 26.0  # every submission waits this long, bad ones too (API README, "Latency")
 REAL_TASK_SECONDS: Final = (30.0, 130.0)  # ours: the duration of a batch is not documented
 REAL_LANCE_SECONDS: Final = (60.0, 600.0)  # a Lance run takes at most 800 s (API README, "Limits")
-DEFAULT_SPEED: Final = 13.0  # a submission takes 2 s, a task 2 to 10 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Timing:
             raise InputError(
                 "The sandbox's speed must be greater than 0. Use 1 for real time, 13 for a demo."
             )
-        submit = REAL_SUBMIT_SECONDS / speed if submit_seconds is None else submit_seconds
+        submit = SUBMIT_SECONDS / speed if submit_seconds is None else submit_seconds
         low, high = task_seconds or (REAL_TASK_SECONDS[0] / speed, REAL_TASK_SECONDS[1] / speed)
         if submit < 0 or not 0 <= low <= high:
             raise InputError("A duration in the sandbox is negative or ends before it starts. Correct it.")

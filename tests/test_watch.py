@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import types
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from small_runs import opened, plan, sandbox_settings
+from terminal import Terminal
 
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.overview import Pending
@@ -19,13 +19,6 @@ from openmart_lib.ledger.runs import cancel_run, pause_run, resume_run
 from openmart_lib.report import Report, Standing, look
 from openmart_lib.settings import Settings
 from openmart_lib.watch import REREAD, display, follow, progress_words
-
-
-class Terminal(io.StringIO):
-    """A stream that calls itself a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture

@@ -9,12 +9,7 @@ import pytest
 
 from openmart_lib.cli import execute
 
-
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.delenv("OPENMART_API_KEY", raising=False)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("settings")
 
 
 def written(tmp_path: Path, text: str) -> str:

@@ -14,17 +14,13 @@ from openmart_lib.cli import execute
 from openmart_lib.intake.files import read_upload
 from openmart_lib.ledger import open_ledger, watched
 from openmart_lib.sandbox import Sandbox
-from openmart_lib.settings import load_settings
+from openmart_lib.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, and no settings from outside."""
-    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("OPENMART_SANDBOX_SPEED", "400")
-    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

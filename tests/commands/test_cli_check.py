@@ -11,6 +11,7 @@ import pytest
 
 from openmart_lib.cli import execute
 from openmart_lib.intake.files import read_upload
+from openmart_lib.settings import Settings
 
 LIST = (
     "Company;Website;City;domain\n"
@@ -25,10 +26,7 @@ LIST = (
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
+def folder(settings: Settings, tmp_path: Path) -> Path:
     (tmp_path / "list.csv").write_text(LIST, encoding="utf-8")
     return tmp_path
 

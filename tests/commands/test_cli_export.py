@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from small_runs import opened, plan, sandbox_settings
+from small_runs import opened, plan
 
 import openmart_lib
 from openmart_lib import suppression
@@ -22,15 +22,6 @@ from openmart_lib.ledger.submissions import accept, claim, next_candidate
 from openmart_lib.settings import Settings
 
 ANA = {"first_name": "Ana", "last_name": "Silva", "email": {"email": "ana@shop.example", "verified": True}}
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a data folder of the test's own, for this process too."""
-    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
-    return sandbox_settings(tmp_path / "data")
 
 
 def answered(ledger: Ledger, settings: Settings) -> str:

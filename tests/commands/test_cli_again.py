@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from small_runs import opened, plan, sandbox_settings
+from small_runs import plan
 
 from openmart_lib.cli import execute
 from openmart_lib.ledger import Ledger, queries
@@ -15,21 +13,6 @@ from openmart_lib.ledger.runs import cancel_run
 from openmart_lib.ledger.submissions import claim, lose, next_candidate
 from openmart_lib.results.chain import runs_of_chain
 from openmart_lib.settings import Settings
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a data folder of the test's own, for this process too."""
-    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
-    return sandbox_settings(tmp_path / "data")
-
-
-@pytest.fixture
-def ledger(settings: Settings) -> Iterator[Ledger]:
-    with opened(settings) as ledger:
-        yield ledger
 
 
 @pytest.fixture

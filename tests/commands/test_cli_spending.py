@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import opened, sandbox_settings
 
 from openmart_lib.cli import execute
 from openmart_lib.desk import Desk
@@ -29,23 +26,11 @@ RUN = ("run", "list.csv", "--kind", "find_people", "--title", "Owner")
 ROWS = 240
 
 
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a data folder of the test's own, for this process too; nobody sits at the input."""
-    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL", "OPENMART_CONFIRM_ABOVE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def many(settings: Settings, tmp_path: Path) -> None:
+    """A list that costs much."""
     lines = "".join(f"shop{n}-of-many.com,Shop {n}\n" for n in range(ROWS))
     (tmp_path / "list.csv").write_text(f"Website,Company\n{lines}")
-    return sandbox_settings(tmp_path / "data")
-
-
-@pytest.fixture
-def ledger(settings: Settings) -> Iterator[Ledger]:
-    with opened(settings) as ledger:
-        yield ledger
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

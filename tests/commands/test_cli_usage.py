@@ -22,12 +22,8 @@ RUN = ("run", "list.csv", "--kind", "find_people", "--title", "Owner")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(settings: Settings, tmp_path: Path) -> Path:
     """An empty folder to work in, with a list, and no settings from outside."""
-    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "list.csv").write_text(LIST)
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "unusable.csv").write_text("Website\nn/a\nnone\n")

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from small_runs import opened, plan, sandbox_settings
+from small_runs import plan
+from terminal import Terminal
 
 from openmart_lib.cli import execute
 from openmart_lib.ledger import Ledger
 from openmart_lib.ledger.erased import erased_at
 from openmart_lib.ledger.runs import cancel_run
 from openmart_lib.settings import Settings
-
-
-class Terminal(io.StringIO):
-    """Standard input at which somebody sits."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a data folder of the test's own, for this process too; nobody sits at the input."""
-    for name in ("OPENMART_API_KEY", "LANCE_TOKEN", "OPENMART_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENMART_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    return sandbox_settings(tmp_path / "data")
-
-
-@pytest.fixture
-def ledger(settings: Settings) -> Iterator[Ledger]:
-    with opened(settings) as ledger:
-        yield ledger
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 A page in ``pages/`` is read from top to bottom and calls one module here per part of the screen, most often
 its ``show``. Read ``main`` (run first for every page), ``resources``, ``widgets``, then a page.
 
-    main, lifespan, routes, resources: every page's frame, the server's life, large files, what pages share
+    main, browser, lifespan, routes, resources: every page's frame, the server's life, large files, what is
+        shared
     widgets, words, charts, strip, url_state, background: pieces of every page; jobs that outlive a rerun
     drafts, submit_draft: an upload and its choices until they are submitted
     submit_file, submit_preview, submit_homecoming: Submit, step 1, the file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from openmart_lib.dashboard import resources, strip, widgets
+from openmart_lib.dashboard import browser, resources, strip, widgets
 from openmart_lib.errors import OpenmartError
 
 # Pages that are read from top to bottom; "" opens Submit. An opened watch list is a table, and wide.
@@ -32,6 +32,8 @@ st.set_page_config(
     page_icon=Path(__file__).with_name("icon.png"),
     layout="centered" if page.url_path in NARROW and "list" not in st.query_params else "wide",
 )
+
+browser.prepare()
 
 try:
     resources.ledger()

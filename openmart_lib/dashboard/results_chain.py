@@ -17,6 +17,7 @@ from openmart_lib.results.chain import chain, readable_chain, runs_of_chain
 from openmart_lib.results.chain_file import found_by
 from openmart_lib.results.columns import TRIES, uploaded_names
 from openmart_lib.results.quality import has_email, is_verified
+from openmart_lib.results.withheld import withhold
 
 PAGE_ROWS: Final = 100
 _ADDRESS: Final = "best"  # ?best=1
@@ -150,7 +151,7 @@ def _table(frame: pl.DataFrame, first: RunInfo) -> None:
     pages = max(1, -(-frame.height // PAGE_ROWS))
     slot = st.container()
     page = st.pagination(pages, key=f"best_page_{first.run_id}") if pages > 1 else 1
-    shown = frame.slice((page - 1) * PAGE_ROWS, PAGE_ROWS)
+    shown = withhold(resources.ledger(), frame.slice((page - 1) * PAGE_ROWS, PAGE_ROWS)).frame
     mine = list(uploaded_names(first.columns).values())
     found = [name for name in _FOUND if frame[name].null_count() < frame.height]
     readable = shown.select(

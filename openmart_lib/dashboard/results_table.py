@@ -8,10 +8,18 @@ from typing import Final
 import polars as pl
 import streamlit as st
 
-from openmart_lib.dashboard import results_columns, results_facets, results_filters, url_state, words
+from openmart_lib.dashboard import (
+    resources,
+    results_columns,
+    results_facets,
+    results_filters,
+    url_state,
+    words,
+)
 from openmart_lib.results.columns import COMPANY_ROWS
 from openmart_lib.results.explore import PAGE_ROWS, Explorer, Query
 from openmart_lib.results.together import Runs
+from openmart_lib.results.withheld import withhold
 
 LIST_ORDER: Final = ""  # the choice of no sorting
 
@@ -88,7 +96,9 @@ def _count(explorer: Explorer, found: int) -> None:
 
 
 def _grid(runs: Runs, explorer: Explorer, places: pl.Series, number: int, pages: int) -> list[int]:
-    rows, numbers = explorer.page(places, number), explorer.page_numbers(places, number)
+    numbers = explorer.page_numbers(places, number)
+    # Cells can be copied: a way out of the house, as a file is.
+    rows = withhold(resources.ledger(), explorer.page(places, number)).frame
     seqs = numbers.to_list()
     # Named after what it shows: ticks must never slip to other rows.
     key = f"rows_{runs.run_id}_{zlib.crc32(numbers.to_numpy().tobytes())}"

@@ -1,4 +1,4 @@
-"""Results in a real browser: what no other test can do, a click on a bar and a tick beside a row."""
+"""Results in a real browser: what no other test can do: clicks on bars and cells, keys."""
 
 from __future__ import annotations
 
@@ -57,3 +57,55 @@ def test_ticking_a_row_opens_its_story_and_a_reload_shows_it_again(
     page.reload()
     settled(page)
     expect(story).to_be_visible()
+
+
+def test_a_cell_is_copied_and_the_table_offers_no_file_of_its_own(
+    page: Page, finished_run: DashboardServer
+) -> None:
+    """A table's own CSV would be of one page and without a formula guard; single emails are copied all day."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{finished_run.url}/results?show=-&email=verified")
+    settled(page)
+    table = page.get_by_test_id("stDataFrame").first
+    canvas = table.get_by_test_id("data-grid-canvas")
+    drawn(page)
+    canvas.focus()
+    page.keyboard.press("ArrowDown")
+    copied = ""
+    for _ in range(20):  # to the cell that holds an email
+        if "@" not in copied:
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Control+c")
+            copied = page.evaluate("navigator.clipboard.readText()")
+
+    assert re.fullmatch(r"[^\s@:]+@[^\s@]+\.invalid", copied), "a cell is not copied as it is shown"
+    table.hover()
+    expect(page.get_by_role("button", name=re.compile("^Search"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Download as CSV"))).to_have_count(0)
+
+
+def test_files_are_a_few_keys_away_and_the_table_lets_tab_pass(
+    page: Page, finished_run: DashboardServer
+) -> None:
+    """Streamlit puts a box at the end of the document: it took 60 presses of Tab from its button to a file."""
+    page.goto(f"{finished_run.url}/results")
+    drawn(page)
+    button = page.get_by_role("button", name="Download", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_test_id("stPopoverBody")
+    expect(box.locator(":focus")).to_be_visible()
+    excel = box.get_by_role("button", name="Excel workbook")
+    for _ in range(3):
+        if not excel.evaluate("one => one === document.activeElement"):
+            page.keyboard.press("Tab")
+    expect(excel).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(box).to_have_count(0)
+    expect(button).to_be_focused()
+
+    table = page.get_by_test_id("stDataFrame").first
+    table.get_by_test_id("data-grid-canvas").focus()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    expect(table.locator("canvas:focus")).to_have_count(0)

@@ -108,11 +108,6 @@ def test_the_shipped_settings_let_nobody_else_in() -> None:
     assert shipped["browser"]["gatherUsageStats"] is False
 
 
-def test_a_table_offers_no_file_that_passes_by_never_contact_lists() -> None:
-    """Streamlit's own CSV of a table holds the page that is shown, with whoever is listed and no formula guard."""
-    assert tomllib.loads(CONFIG.read_text())["client"]["disableDataExport"] is True
-
-
 def test_no_pages_folder_lies_beside_the_script_that_streamlit_runs() -> None:
     """Streamlit would build a navigation of its own and skip the script when a page's address comes first."""
     script = REPOSITORY / "openmart_lib" / "dashboard" / "main.py"

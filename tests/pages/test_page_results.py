@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from openmart_lib import suppression
 from openmart_lib.dashboard import results_charts, results_columns, results_pictures, results_table
+from openmart_lib.intake.files import upload_from_frame
 from openmart_lib.ledger import BatchState, queries
 from openmart_lib.ledger.decisions import attach_batch
 from openmart_lib.results.pictures import OVER_TIME_SCHEMA
@@ -53,8 +55,23 @@ def test_every_uploaded_row_is_in_the_table_with_its_outcome(finished_desk: Desk
         "duplicate",
         "rejected",
     ]
-    assert table["found_email"].tolist()[0].startswith("mailto:")
+    assert "@" in table["found_email"].tolist()[0]
     assert table["found_email"].tolist()[4] == table["found_email"].tolist()[0]
+
+
+def test_somebody_on_a_never_contact_list_is_not_in_the_table_and_the_row_is(
+    finished_desk: Desk, run_id: str
+) -> None:
+    """Its cells can be copied, so it is a way out of the house as a file is."""
+    listed = upload_from_frame(pl.DataFrame({"who": ["everything.example"]}))
+    suppression.add_list(finished_desk.ledger, listed, name="opt-outs")
+
+    page = finished_desk.open("results", run=run_id)
+
+    table = page.dataframe[0].value
+    assert table["row"].tolist() == [1, 2, 3, 4, 5, 6] and table["outcome"][0] == ["matched"]
+    assert table["outcome_reason"][0] == table["outcome_reason"][4] == "left out: on your never-contact list"
+    assert "found_email" not in table.columns, "it is of everybody here who has one"
 
 
 def test_the_filter_comes_from_the_address_and_goes_into_it(finished_desk: Desk, run_id: str) -> None:
@@ -346,8 +363,15 @@ def test_outcomes_over_time_are_drawn_in_their_own_colours() -> None:
 
 
 def test_a_link_is_shown_only_where_every_value_earned_it() -> None:
-    good = pl.DataFrame({"row": [1], "outcome": ["matched"], "found_email": ["a@b.example"]})
-    bad = pl.DataFrame({"row": [1], "outcome": ["matched"], "found_email": ["javascript:alert(1)"]})
+    link = "https://www.linkedin.com/in/ana"
+    good = pl.DataFrame({"row": [1], "outcome": ["matched"], "found_linkedin_url": [link]})
+    bad = good.with_columns(found_linkedin_url=pl.lit("javascript:alert(1)"))
 
-    assert "display_text" in results_columns.config(good)["found_email"]["type_config"]
-    assert "display_text" not in results_columns.config(bad)["found_email"].get("type_config", {})
+    assert "display_text" in results_columns.config(good)["found_linkedin_url"]["type_config"]
+    assert "display_text" not in results_columns.config(bad)["found_linkedin_url"].get("type_config", {})
+
+
+def test_an_email_is_no_link_so_that_it_is_copied_as_it_is() -> None:
+    page = pl.DataFrame({"row": [1], "outcome": ["matched"], "found_email": ["a@b.example"]})
+
+    assert results_columns.config(page)["found_email"]["type_config"]["type"] == "text"

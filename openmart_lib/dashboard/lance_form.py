@@ -26,7 +26,7 @@ from openmart_lib.dashboard import (
     words,
 )
 from openmart_lib.dashboard.drafts import Draft
-from openmart_lib.errors import InputError, OpenmartError
+from openmart_lib.errors import OpenmartError
 from openmart_lib.intake.columns import uploaded_columns
 from openmart_lib.intake.entities import EntityMapping, guess_entities
 from openmart_lib.intake.files import MAX_UPLOAD_BYTES, upload_from_frame
@@ -64,7 +64,7 @@ def ask_for_list() -> None:
             key="lance_file",
         )
         if file is not None:
-            _read(lambda: submit_draft.begin(file.getvalue(), file.name, choices={CHOICES: {}}))
+            submit_draft.begin(file.getvalue(), file.name, choices={CHOICES: {}})
     with paste:
         text = st.text_area(
             "Entity ids, one a line",
@@ -75,19 +75,12 @@ def ask_for_list() -> None:
         )
         if st.button("Use these ids", icon=":material/check:"):
             data = one_a_line(text or "").encode(errors="replace")
-            _read(lambda: submit_draft.begin(data, "pasted ids", pasted=True, choices={CHOICES: {}}))
+            submit_draft.begin(data, "pasted ids", pasted=True, choices={CHOICES: {}})
 
 
 def one_a_line(text: str) -> str:
     """Return a text of nothing but ids with one id a line; any other text as it is."""
     return "\n".join(_UUID.findall(text)) if not _APART.sub("", _UUID.sub("", text)) else text
-
-
-def _read(begin: Callable[[], None]) -> None:
-    try:
-        begin()
-    except InputError as error:
-        widgets.error_message(error)
 
 
 def _begin_with_sample() -> None:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import background, drafts, resources, words
+from openmart_lib.dashboard import background, drafts, resources, widgets, words
 from openmart_lib.dashboard.drafts import Draft
+from openmart_lib.errors import InputError
 from openmart_lib.intake import columns
 from openmart_lib.intake.columns import Guess, uploaded_columns
 from openmart_lib.intake.files import FileProblem, Upload, read_pasted
@@ -40,11 +41,7 @@ def present() -> Draft | None:
 
 
 def begin(data: bytes, name: str, *, pasted: bool = False, choices: dict[str, Any] | None = None) -> None:
-    """Read a list, make a draft of it and open it; ends this run of the page.
-
-    Raises:
-        InputError: If the list cannot be used.
-    """
+    """Read a list, make a draft of it and open it, which ends this run of the page; or show why not."""
     root = folder()
 
     def work(progress: background.Progress) -> str:
@@ -52,7 +49,12 @@ def begin(data: bytes, name: str, *, pasted: bool = False, choices: dict[str, An
 
     # Every upload is a draft of its own; an impatient second click while it is read is not.
     key = f"read|{name}|{hashlib.sha256(data).hexdigest()}"
-    st.query_params["draft"] = background.run(key, work, f"Reading your list, {words.file_size(len(data))}")
+    try:
+        draft_id = background.run(key, work, f"Reading your list, {words.file_size(len(data))}")
+    except InputError as error:
+        widgets.error_message(error)
+        return
+    st.query_params["draft"] = draft_id
     st.rerun()
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import streamlit as st
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import resources, submit_draft, submit_preview, widgets, words
+from openmart_lib.dashboard import resources, submit_draft, submit_preview, words
 from openmart_lib.dashboard.drafts import Draft
-from openmart_lib.errors import InputError
 from openmart_lib.intake.files import MAX_UPLOAD_BYTES
 
 WHAT_FOLLOWS: Final = (
@@ -40,7 +38,7 @@ def ask_for_file() -> None:
             "Every column is kept and comes back with the results.",
         )
         if file is not None:
-            _read(lambda: submit_draft.begin(file.getvalue(), file.name))
+            submit_draft.begin(file.getvalue(), file.name)
     with paste:
         text = st.text_area(
             "Rows, one a line",
@@ -50,15 +48,8 @@ def ask_for_file() -> None:
         )
         if st.button("Use these rows", icon=":material/check:"):
             data = (text or "").encode(errors="replace")
-            _read(lambda: submit_draft.begin(data, "pasted rows", pasted=True))
+            submit_draft.begin(data, "pasted rows", pasted=True)
     st.markdown(WHAT_FOLLOWS)
-
-
-def _read(begin: Callable[[], None]) -> None:
-    try:
-        begin()
-    except InputError as error:
-        widgets.error_message(error)
 
 
 def show(draft: Draft, choices: dict[str, Any]) -> Kind:

@@ -26,11 +26,11 @@ class TypicalDurations:
     def of(self, due: DueBatch) -> float | None:
         """Return the seconds that are typical for the batch's run, None if none is ready yet."""
         with self._lock:
-            asked_at, typical = self._known.get(due.run_id, (float("-inf"), None))
+            asked_at, typical = self._known.get(due.run_pk, (float("-inf"), None))
         if self._clock() - asked_at > REMEMBERED:
             typical = answers.typical_duration(self._ledger, due.pk)
             with self._lock:
-                self._known[due.run_id] = (self._clock(), typical)
+                self._known[due.run_pk] = (self._clock(), typical)
         return typical
 
 

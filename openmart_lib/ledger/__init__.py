@@ -1,7 +1,8 @@
 """The ledger: the only truth about what was sent, paid and found.
 
 Read ``states`` (which move leads where), ``schema`` (the tables), ``ledger`` (transactions) and
-``submissions`` (the money path); ``queries`` is what everybody else reads.
+``submissions`` (the money path); ``queries`` is what everybody else reads. A run's ``run_id`` is its
+public id; ``run_pk`` or ``pk`` is its integer key, which the tables call ``run_id``.
 
     states, schema, creation, migrations: the states of batches, runs and rows; the tables
     ledger, opening, turns, place, soundness, rescue: the open file, its transactions, its disk, its damage

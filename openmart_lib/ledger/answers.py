@@ -32,7 +32,7 @@ class DueBatch:
 
     pk: int
     batch_id: str
-    run_id: int
+    run_pk: int
     kind: Kind
     task_count: int
     polls: int
@@ -129,7 +129,7 @@ def due_batches(ledger: Ledger, account_id: int, *, limit: int) -> list[DueBatch
             DueBatch(
                 pk=row.id,
                 batch_id=row.batch_id,
-                run_id=row.run_id,
+                run_pk=row.run_id,
                 kind=Kind(row.kind),
                 task_count=row.task_count,
                 polls=row.polls,

@@ -78,23 +78,23 @@ def may_have_been_created(connection: Connection, row: Any) -> bool:
     return False
 
 
-def forgotten_batches(ledger: Ledger, connection: Connection, run_id: int) -> set[int]:
+def forgotten_batches(ledger: Ledger, connection: Connection, run_pk: int) -> set[int]:
     """Return the numbers of a run's batches that this ledger does not know and that may have been created.
 
     The journal names them as sent; those that were turned away are left out.
     """
-    public = connection.execute(select(run.c.public_id).where(run.c.id == run_id)).scalar_one()
-    known = set(connection.execute(select(batch.c.batch_no).where(batch.c.run_id == run_id)).scalars())
+    public = connection.execute(select(run.c.public_id).where(run.c.id == run_pk)).scalar_one()
+    known = set(connection.execute(select(batch.c.batch_no).where(batch.c.run_id == run_pk)).scalars())
     told = _journalled(ledger, public)
     return {number for number, last in told.items() if number not in known and last != "released"}
 
 
-def free_numbers(ledger: Ledger, connection: Connection, run_id: int) -> tuple[int, int]:
+def free_numbers(ledger: Ledger, connection: Connection, run_pk: int) -> tuple[int, int]:
     """Return the next batch number and the next task number of a run."""
-    public = connection.execute(select(run.c.public_id).where(run.c.id == run_id)).scalar_one()
-    highest = select(func.max(batch.c.batch_no)).where(batch.c.run_id == run_id)
+    public = connection.execute(select(run.c.public_id).where(run.c.id == run_pk)).scalar_one()
+    highest = select(func.max(batch.c.batch_no)).where(batch.c.run_id == run_pk)
     batch_no = connection.execute(highest).scalar_one()
-    task_no = connection.execute(select(func.max(task.c.task_no)).where(task.c.run_id == run_id)).scalar_one()
+    task_no = connection.execute(select(func.max(task.c.task_no)).where(task.c.run_id == run_pk)).scalar_one()
     forgotten = max(0, max(_journalled(ledger, public), default=0) - batch_no)
     return batch_no + forgotten + 1, task_no + forgotten * MAX_TASKS_PER_BATCH + 1
 

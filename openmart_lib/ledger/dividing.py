@@ -60,7 +60,7 @@ def divide(
     return int(key[0])
 
 
-def rows_of(connection: Connection, run_id: int, task_numbers: Collection[int]) -> int:
+def rows_of(connection: Connection, run_pk: int, task_numbers: Collection[int]) -> int:
     """Return how many ties to uploaded rows these tasks have."""
-    mine = (row_task.c.run_id == run_id) & row_task.c.task_no.in_(list(task_numbers))
+    mine = (row_task.c.run_id == run_pk) & row_task.c.task_no.in_(list(task_numbers))
     return int(connection.execute(select(func.count()).where(mine)).scalar_one())

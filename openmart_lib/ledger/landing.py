@@ -62,7 +62,7 @@ _COUNT_DOWN: Final = (
 def store_raw(
     connection: Connection,
     pk: int,
-    run_id: int,
+    run_pk: int,
     answers: list[TaskAnswer],
     numbers: dict[str, int | None],
     known: set[int],
@@ -76,7 +76,7 @@ def store_raw(
     for answer in answers:
         number = numbers[answer["task_id"]]
         own = number if number in known else None
-        told = answer["task_id"], run_id, own, answer["tracking_id"], answer["status"], answer["raw"]
+        told = answer["task_id"], run_pk, own, answer["tracking_id"], answer["status"], answer["raw"]
         values.append((pk, *told, now, now))
     if values:
         connection.exec_driver_sql(_STORE_RAW, values)

@@ -128,9 +128,9 @@ def searches(ledger: Ledger, run_id: str) -> list[Search]:
     ]
 
 
-def _parts(connection: Connection, run_id: int) -> dict[int, list[Part]]:
+def _parts(connection: Connection, pk: int) -> dict[int, list[Part]]:
     names = ("id", "batch_no", "state", "task_count", "resend_of", "search_of")
-    mine = (batch.c.run_id == run_id) & batch.c.search_of.is_not(None)
+    mine = (batch.c.run_id == pk) & batch.c.search_of.is_not(None)
     query = select(*(batch.c[name] for name in names)).where(mine).order_by(batch.c.id)
     rows = connection.execute(query).all()
     parents = {row.resend_of for row in rows}
@@ -142,7 +142,7 @@ def _parts(connection: Connection, run_id: int) -> dict[int, list[Part]]:
     return parts
 
 
-def _guilty(connection: Connection, run_id: int) -> dict[int, list[GuiltyRow]]:
+def _guilty(connection: Connection, pk: int) -> dict[int, list[GuiltyRow]]:
     """Return per search the rows of its refused parts of one task, in upload order."""
     alone = (batch.c.state == BatchState.REFUSED) & (batch.c.task_count == 1)
     link = (row_task.c.run_id == task.c.run_id) & (row_task.c.task_no == task.c.task_no)
@@ -152,7 +152,7 @@ def _guilty(connection: Connection, run_id: int) -> dict[int, list[GuiltyRow]]:
         .join(task, task.c.batch_pk == batch.c.id)
         .join(row_task, link)
         .join(uploaded_row, row)
-        .where(batch.c.run_id == run_id, batch.c.search_of.is_not(None), alone)
+        .where(batch.c.run_id == pk, batch.c.search_of.is_not(None), alone)
         .order_by(uploaded_row.c.seq)
     )
     guilty: dict[int, list[GuiltyRow]] = defaultdict(list)
@@ -161,7 +161,7 @@ def _guilty(connection: Connection, run_id: int) -> dict[int, list[GuiltyRow]]:
     return guilty
 
 
-def _told(connection: Connection, run_id: int) -> set[tuple[Any, str]]:
+def _told(connection: Connection, pk: int) -> set[tuple[Any, str]]:
     kinds = ("search_stopped", "search_hopeless")
-    query = select(event.c.batch_pk, event.c.kind).where(event.c.run_id == run_id, event.c.kind.in_(kinds))
+    query = select(event.c.batch_pk, event.c.kind).where(event.c.run_id == pk, event.c.kind.in_(kinds))
     return {(pk, kind) for pk, kind in connection.execute(query)}

@@ -60,17 +60,17 @@ def mark_open_rows(
     owner = select(task.c.run_id, task.c.task_no).where(
         task.c.batch_pk == batch_pk, task.c.final_at.is_(None)
     )
-    open_tasks = [(run_id, task_no) for run_id, task_no in connection.execute(owner)]
+    open_tasks = [(run_pk, task_no) for run_pk, task_no in connection.execute(owner)]
     if not open_tasks:
         return 0
-    run_id = open_tasks[0][0]
+    run_pk = open_tasks[0][0]
     numbers = [task_no for _, task_no in open_tasks]
-    mine = (row_task.c.run_id == run_id) & row_task.c.task_no.in_(numbers)
+    mine = (row_task.c.run_id == run_pk) & row_task.c.task_no.in_(numbers)
     connection.execute(update(row_task).where(mine).values(outcome=outcome, reason=reason))
     if final:
         connection.execute(update(batch).where(batch.c.id == batch_pk).values(open_tasks=0, open_rows=0))
     seqs = connection.execute(select(row_task.c.seq).where(mine)).scalars().all()
-    return settle(connection, run_id, seqs)
+    return settle(connection, run_pk, seqs)
 
 
 def reopen_rows(connection: Connection, batch_pk: int) -> None:
@@ -83,7 +83,7 @@ def reopen_rows(connection: Connection, batch_pk: int) -> None:
     connection.execute(update(batch).where(batch.c.id == batch_pk).values(values))
 
 
-def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
+def settle(connection: Connection, run_pk: int, seqs: Collection[int]) -> int:
     """Recompute the outcome of these rows from all tasks sent for them; return how many became final.
 
     Of several tasks the best outcome counts, of equal ones the latest; what was found by any of them counts
@@ -92,8 +92,8 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
     wanted = sorted(set(seqs))
     if not wanted:
         return 0
-    winners, flags = _best_of_links(connection, run_id, wanted)
-    before = connection.execute(_BEFORE, {"b_run": run_id, "b_seqs": list(winners)}).all()
+    winners, flags = _best_of_links(connection, run_pk, wanted)
+    before = connection.execute(_BEFORE, {"b_run": run_pk, "b_seqs": list(winners)}).all()
     changes: list[tuple[str, str | None, int, int, int]] = []
     deltas: dict[str, int] = defaultdict(int)
     became_final = 0
@@ -101,7 +101,7 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
         new, reason = winners[seq]
         if (new, reason, flags[seq]) == (old_outcome, old_reason, old_flags):
             continue
-        changes.append((new, reason, flags[seq], run_id, seq))
+        changes.append((new, reason, flags[seq], run_pk, seq))
         deltas[f"outcome:{old_outcome}"] -= 1
         deltas[f"outcome:{new}"] += 1
         if flags[seq] != old_flags:
@@ -110,9 +110,9 @@ def settle(connection: Connection, run_id: int, seqs: Collection[int]) -> int:
         became_final += (new != Outcome.PENDING) - (old_outcome != Outcome.PENDING)
     if changes:
         connection.exec_driver_sql(_SETTLE, changes)
-    add_to_counters(connection, run_id, deltas.items())
+    add_to_counters(connection, run_pk, deltas.items())
     if changes:
-        count_followers(connection, follow(connection, run_id, [seq for *_, seq in changes]))
+        count_followers(connection, follow(connection, run_pk, [seq for *_, seq in changes]))
     return became_final
 
 
@@ -137,20 +137,20 @@ def follow_sources(ledger: Ledger, pk: int) -> None:
             count_followers(connection, follow_into(connection, pk, low, low + _FOLLOWED_AT_ONCE - 1))
 
 
-def add_to_counters(connection: Connection, run_id: int, deltas: Iterable[tuple[str, int]]) -> None:
+def add_to_counters(connection: Connection, run_pk: int, deltas: Iterable[tuple[str, int]]) -> None:
     """Change a run's counters by these amounts, creating the ones that are new."""
-    values = [{"run_id": run_id, "name": name, "n": n} for name, n in deltas if n]
+    values = [{"run_id": run_pk, "name": name, "n": n} for name, n in deltas if n]
     if values:
         connection.execute(_ADD, values)
 
 
 def _best_of_links(
-    connection: Connection, run_id: int, seqs: list[int]
+    connection: Connection, run_pk: int, seqs: list[int]
 ) -> tuple[dict[int, tuple[str, str | None]], dict[int, int]]:
     """Return per row the best (outcome, reason) of its tasks, and everything that any of them found."""
     winners: dict[int, tuple[str, str | None]] = {}
     flags: dict[int, int] = defaultdict(int)
-    for seq, outcome, reason, found in connection.execute(_LINKS, {"b_run": run_id, "b_seqs": seqs}).all():
+    for seq, outcome, reason, found in connection.execute(_LINKS, {"b_run": run_pk, "b_seqs": seqs}).all():
         flags[seq] |= found
         known = winners.get(seq)
         if known is None or _RANK[outcome] <= _RANK[known[0]]:

@@ -68,10 +68,10 @@ def follow(connection: Connection, row: Any, state: BatchState, *, nothing_creat
 
 
 def count_answers(
-    connection: Connection, run_id: int, kind: Kind, answers: Iterable[Answered]
+    connection: Connection, run_pk: int, kind: Kind, answers: Iterable[Answered]
 ) -> dict[int, float]:
     """Count answered tasks as spent, and no longer as out; return by batch what its worst case loses."""
-    tariff = Tariff.from_estimate(connection.execute(_ESTIMATE, {"b_run": run_id}).scalar())
+    tariff = Tariff.from_estimate(connection.execute(_ESTIMATE, {"b_run": run_pk}).scalar())
     if tariff is None:
         return {}
     answered: dict[int, float] = defaultdict(float)
@@ -81,7 +81,7 @@ def count_answers(
         spent += tariff.spent(kind, one.status, one.found)
     owners = connection.execute(_EXPOSED, {"b_pks": list(answered)}).all()
     out = sum(exposure(row.state, row.nothing_created, answered[row.id]) for row in owners)
-    connection.execute(_CHANGE, {"b_run": run_id, "b_out": -out, "b_spent": spent})
+    connection.execute(_CHANGE, {"b_run": run_pk, "b_out": -out, "b_spent": spent})
     return answered
 
 
@@ -97,7 +97,7 @@ def allow_again(connection: Connection, old: Any, new_pk: int) -> None:
     connection.execute(update(run).where(by_default).values(spend_at_most=run.c.spend_at_most + more))
 
 
-def worst_of(connection: Connection, run_id: int, tasks: Sequence[Any]) -> float:
+def worst_of(connection: Connection, run_pk: int, tasks: Sequence[Any]) -> float:
     """Return the credits at most for these tasks of a run."""
-    tariff = Tariff.from_estimate(connection.execute(_ESTIMATE, {"b_run": run_id}).scalar())
+    tariff = Tariff.from_estimate(connection.execute(_ESTIMATE, {"b_run": run_pk}).scalar())
     return sum(tariff.at_most(msgspec.json.decode(row.request)) for row in tasks) if tariff else 0.0

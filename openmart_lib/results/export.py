@@ -284,9 +284,13 @@ def file_name(
         parts.append(words)
     if partial:
         parts.append("partial")
-    parts.append(time.strftime("%Y%m%d-%H%MZ", time.gmtime(now)))
-    prefix = "SANDBOX-" if run.environment == SANDBOX else ""
-    return f"{prefix}{'_'.join(parts)}.{ext.lstrip('.')}"
+    return stamped(parts, run.environment, ext, now)
+
+
+def stamped(parts: Sequence[str], environment: str, ext: str, now: float | None) -> str:
+    """Return a file's name of these parts and the time; one from the sandbox says so."""
+    prefix = "SANDBOX-" if environment == SANDBOX else ""
+    return f"{prefix}{'_'.join(parts)}_{time.strftime('%Y%m%d-%H%MZ', time.gmtime(now))}.{ext.lstrip('.')}"
 
 
 def _of_outcomes(frame: pl.DataFrame, outcomes: Collection[Outcome] | None) -> pl.DataFrame:

@@ -7,7 +7,6 @@ which may be charged and may fail for the same reason, so a person looks at the 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,8 +27,7 @@ from openmart_lib.api.lance_states import (
 )
 from openmart_lib.ledger import Ledger, watched
 from openmart_lib.ledger.watched import WatchCard
-from openmart_lib.results.export import name_part
-from openmart_lib.settings import SANDBOX
+from openmart_lib.results.export import name_part, stamped
 
 
 class Advice(StrEnum):
@@ -144,9 +142,7 @@ def file_name(card: WatchCard, *, ext: str, advice: Advice | None = None, now: f
     parts = [name_part(card.name) or "list", "lance", name_part(advice) if advice else "states"]
     if card.standing is not watched.Standing.ENDED:
         parts.append("partial")
-    parts.append(time.strftime("%Y%m%d-%H%MZ", time.gmtime(now)))
-    prefix = "SANDBOX-" if card.environment == SANDBOX else ""
-    return f"{prefix}{'_'.join(parts)}.{ext.lstrip('.')}"
+    return stamped(parts, card.environment, ext, now)
 
 
 def _by_field(ledger: Ledger, card: WatchCard) -> pl.DataFrame:

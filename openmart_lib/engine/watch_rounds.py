@@ -37,7 +37,7 @@ STORE_AT_MOST: Final = 1_000  # states in one write, which are 2,000 changes
 STORE_EVERY: Final = 1.0  # seconds; what a kill costs of a slow round
 COUNT_EVERY: Final = 3.0  # seconds between two counts in a long round
 FAILURES: Final = 3  # queries in a row without an answer: the round stops, Lance is down
-LONGEST_QUIET_WAIT: Final = 3_000.0  # seconds; a longer Retry-After waits for a person, who sees until when
+LONGEST_LANCE_WAIT: Final = 3_000.0  # seconds; a longer Retry-After waits for a person, who sees until when
 LEDGER_PAUSE: Final = 1.0  # seconds after a write that the ledger could not take
 NO_ORGANISATION: Final = (
     "The Lance token belongs to no organisation, so Lance answers nothing. Nothing was spent, and what was "
@@ -209,7 +209,7 @@ class WatchRounds:
 
 
 def _asks_for_long(error: OpenmartError) -> bool:
-    return isinstance(error, RateLimitedError) and (error.retry_after or 0.0) > LONGEST_QUIET_WAIT
+    return isinstance(error, RateLimitedError) and (error.retry_after or 0.0) > LONGEST_LANCE_WAIT
 
 
 class _FailedError(Exception):

@@ -17,20 +17,6 @@ OVER_TIME_SCHEMA: Final[dict[str, Any]] = {
     "rows": pl.Int64,
 }
 TITLES_SCHEMA: Final[dict[str, Any]] = {"title": pl.String, "records": pl.Int64, "share": pl.Float64}
-_Z: Final = 1.959964  # of the normal distribution for 95 %
-
-
-def wilson(matched: pl.Expr, answered: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Return the ends of the 95 % confidence interval of a rate, 0 to 1; null where nothing was answered.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    """
-    n = pl.when(answered > 0).then(answered.cast(pl.Float64))
-    rate = matched / n
-    middle = rate + _Z**2 / (2 * n)
-    half = _Z * (rate * (1 - rate) / n + _Z**2 / (4 * n**2)).sqrt()
-    whole = 1 + _Z**2 / n
-    return ((middle - half) / whole).clip(0, 1), ((middle + half) / whole).clip(0, 1)
 
 
 def outcomes_over_time(rows: pl.DataFrame, *, times: int = TIMES) -> pl.DataFrame:

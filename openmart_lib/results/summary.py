@@ -11,9 +11,9 @@ import polars as pl
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
 from openmart_lib.ledger import Ledger, Outcome, queries
+from openmart_lib.ledger.rates import intervals
 from openmart_lib.ledger.states import ANSWERED
 from openmart_lib.results import join, quality
-from openmart_lib.results.pictures import wilson
 from openmart_lib.results.records import scan_lines
 from openmart_lib.settings import Prices
 
@@ -177,7 +177,7 @@ def match_rate(frame: pl.DataFrame, column: str) -> pl.DataFrame:
         )
     answered = pl.col("result").is_in(ANSWERED).sum().cast(pl.Int64)
     matched = (pl.col("result") == Outcome.MATCHED).sum().cast(pl.Int64)
-    low, high = wilson(pl.col("matched"), pl.col("answered"))
+    low, high = intervals(pl.col("matched"), pl.col("answered"))
     return (
         frame.lazy()
         .group_by(pl.col(column).cast(pl.String).alias("value"))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_story import NOW, Story, companies, person
 
+from openmart_lib.ledger.rates import interval, intervals
 from openmart_lib.results import join, pictures
 from openmart_lib.results.records import scan_lines
 
@@ -101,13 +102,14 @@ def test_top_titles_join_spellings_of_one_title(story: Story) -> None:
     ("matched", "answered", "low", "high"),
     [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962), (0, 0, None, None)],
 )
-def test_the_interval_stays_between_none_and_all(
+def test_the_interval_stays_between_none_and_all_for_one_share_and_for_columns(
     matched: int, answered: int, low: float | None, high: float | None
 ) -> None:
     """Values from the textbook formula, worked out by hand."""
     frame = pl.DataFrame({"m": [matched], "n": [answered]})
     ends = frame.select(
-        *(end.alias(name) for end, name in zip(pictures.wilson(pl.col("m"), pl.col("n")), "lh", strict=True))
+        *(end.alias(name) for end, name in zip(intervals(pl.col("m"), pl.col("n")), "lh", strict=True))
     )
 
     assert ends.row(0) == (None, None) if low is None else ends.row(0) == pytest.approx((low, high), abs=1e-4)
+    assert interval(matched, answered) == pytest.approx((low or 0.0, 1.0 if high is None else high), abs=1e-4)

@@ -78,6 +78,17 @@ def split_name(name: str) -> Split:
     return _in_order(_bare(parts[0]))
 
 
+def bare_half(text: str) -> str:
+    """Return a first or last name without what profiles add to it: "(he/him)", ", MBA", "Dr."."""
+    whole = " ".join(_ASIDE.sub(" ", text).split())
+    parts = [part.split() for part in whole.split(",") if part.strip()]
+    while len(parts) > 1 and all(_is_degree(word, alone=True) for word in parts[-1]):
+        parts.pop()
+    if len(parts) != 1:
+        return whole if parts else text
+    return " ".join(_bare(parts[0]))
+
+
 @cache
 def words_of(section: str) -> frozenset[str]:
     """Return the words of a section of ``name_words.txt``, as ``_key`` makes them."""

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from openmart_lib.intake.folding import fold_text
-from openmart_lib.intake.name_parts import AFTER_COMMA, REVERSED, Split, split_name, words_of
+from openmart_lib.intake.name_parts import AFTER_COMMA, REVERSED, Split, bare_half, split_name, words_of
 
 SCHEMA: Final = {
     "full_name": pl.String,
@@ -24,6 +24,7 @@ SCHEMA: Final = {
 _IN_ORDER: Final = r"^([\p{Latin}][\p{Latin}'’]+) (?:\p{Lu}\.? )?([\p{Latin}][\p{Latin}'’-]+)$"
 _WITH_COMMA: Final = r"^([\p{Latin}][\p{Latin}'’]+), ([\p{Latin}][\p{Latin}'’]+)(?: \p{Lu}\.?)?$"
 _CAPITALS: Final = r"^[\p{Lu}'’-]{2,}$"
+_BESIDE: Final = r"[,.(\[\"“„«]"  # begins or parts what is no part of a name
 _SPECIAL: Final = (
     "title", "title_dotted", "degree", "degree_or_name", "particle", "particle_small", "binder", "company",
 )  # fmt: skip
@@ -50,6 +51,15 @@ def split_names(names: pl.Series) -> pl.DataFrame:
     slow = pl.concat([unique.filter(~plain), quick.filter("special").select("full_name")])
     split = pl.concat([quick.filter(~pl.col("special")).select(*SCHEMA), _one_by_one(slow.to_series())])
     return column.to_frame().join(split, on="full_name", how="left", maintain_order="left").select(*SCHEMA)
+
+
+def bare_halves(names: pl.Series) -> pl.Series:
+    """Return first or last names (tidied text) without the degrees, pronouns and titles beside them."""
+    some = names.drop_nulls().unique()
+    some = some.filter(some.str.contains(_BESIDE))
+    if some.is_empty():
+        return names
+    return names.replace(some, pl.Series([bare_half(name) for name in some], dtype=pl.String))
 
 
 def _one_by_one(names: pl.Series) -> pl.DataFrame:
@@ -99,4 +109,4 @@ def _words(*sections: str, but: str = "") -> pl.Series:
     return pl.Series(sorted(found), dtype=pl.String).implode()
 
 
-__all__ = ["SCHEMA", "Split", "split_name", "split_names"]
+__all__ = ["SCHEMA", "Split", "bare_halves", "split_name", "split_names"]

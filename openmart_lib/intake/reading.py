@@ -14,7 +14,7 @@ from openmart_lib.intake.fields import FIELDS_BY_KIND, Field, Intake, Mapping
 from openmart_lib.intake.judge import DomainCode
 from openmart_lib.intake.linkedin import linkedin_link
 from openmart_lib.intake.moved_links import domain_cells, moved_links, people_links
-from openmart_lib.intake.names import split_names
+from openmart_lib.intake.names import bare_halves, split_names
 from openmart_lib.intake.options import RunOptions
 from openmart_lib.intake.overrides import NAME_CODE, SENDABLE, Choice, Overrides
 from openmart_lib.intake.rules import ANYWAY, FIRST_OF_SEVERAL, SUBDOMAIN
@@ -54,6 +54,8 @@ def read_rows(
         *(text_value(field, mapping.get(field, []), None) for field in texts),
         *_skips(options),
     )
+    halves = [field.value for field in (Field.FIRST_NAME, Field.LAST_NAME) if field.value in read.columns]
+    read = read.with_columns(bare_halves(read.get_column(name)) for name in halves)
     read = _with_options(overrides.edited(read), texts, options)
     read = _with_domains(read, _divided(frame), overrides, allow_example)
     if len(sources) > 1:  # of a single column it is what the domain was read from

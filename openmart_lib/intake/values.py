@@ -16,6 +16,12 @@ _NO_TEXT: Final = (
     "nan", "NaN", "null", "NULL",
 )  # fmt: skip
 _NO_WORD: Final = (*_NO_TEXT, "none", "None", "unknown", "Unknown", "tbd", "TBD")
+# Pictures, flags and the signs that join them; a stray one asks for somebody who does not exist.
+_PICTURES: Final = (
+    r"(?:[\p{Extended_Pictographic}\p{Regional_Indicator}\x{1F3FB}-\x{1F3FF}]"
+    r"[\x{FE0E}\x{FE0F}\x{200D}\x{20E3}\x{E0020}-\x{E007F}]*)+"
+)
+_STYLED: Final = r"[\x{1D400}-\x{1D7FF}]"  # letters of mathematics, which profiles use as bold or script ones
 _PEOPLE: Final = (Field.FIRST_NAME, Field.LAST_NAME, Field.FULL_NAME)
 
 
@@ -57,8 +63,10 @@ def is_filled(column: str) -> pl.Expr:
 
 
 def _tidied(cell: pl.Expr, empty: Sequence[str]) -> pl.Expr:
+    plain = pl.when(cell.str.contains(_STYLED)).then(cell.str.normalize("NFKC")).otherwise(cell)
     text = (
-        cell.str.replace_all(r"[\x{200B}\x{2060}\x{FEFF}]", "")
+        plain.str.replace_all(r"[\x{200B}\x{2060}\x{FEFF}]", "")
+        .str.replace_all(_PICTURES, " ")
         .str.replace_all(r"[\s\p{Cc}]+", " ")
         .str.strip_chars()
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.errors import InputError
-from openmart_lib.intake.columns import guess_mapping
+from openmart_lib.intake.columns import guess_mapping, with_only_column
 from openmart_lib.intake.files import MAX_UPLOAD_BYTES, Upload
 from openmart_lib.intake.guarded import read_upload_guarded
 from openmart_lib.intake.several import Several
@@ -114,7 +114,7 @@ def full_mapping(
     upload: Upload, kind: Kind, given: Mapping[str, str | Sequence[str]]
 ) -> dict[str, list[str]]:
     """Return which columns feed which field: those given, the others guessed; empty names are left out."""
-    merged: dict[str, list[str]] = dict(guess_mapping(upload.frame, kind).mapping)
+    merged: dict[str, list[str]] = dict(with_only_column(guess_mapping(upload.frame, kind)))
     for name, columns in given.items():
         merged[str(name)] = [columns] if isinstance(columns, str) else list(columns)
     filled = {name: [column for column in columns if column] for name, columns in merged.items()}

@@ -40,7 +40,7 @@ class Console:
     def say_prepared(self, prepared: Prepared, *, simulated: bool) -> None:
         """Say what was read, what would be sent and what it may cost."""
         for problem in prepared.upload.problems[:PROBLEMS_SHOWN]:
-            self.say(f"Line {problem.file_line:,}: {problem.message}")
+            self.say(problem.message)
         pairs = (
             f"{FIELD_WORDS[Field(name)]} = {' or '.join(columns)}"
             for name, columns in prepared.mapping.items()

@@ -80,7 +80,7 @@ def check(
 def _say(console: Console, upload: Upload, columns: dict[str, list[str]], kind: str, plan: Plan) -> None:
     reckoning = plan.reckoning
     for problem in upload.problems[:PROBLEMS_SHOWN]:
-        console.say(f"Line {problem.file_line:,}: {problem.message}")
+        console.say(problem.message)
     more = len(upload.problems) - PROBLEMS_SHOWN
     if more > 0:
         console.say(f"And {counted(more, 'remark', 'remarks')} more about the file.")

@@ -10,7 +10,7 @@ import streamlit as st
 from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import submit_draft, submit_remembered, widgets
 from openmart_lib.dashboard.drafts import Draft
-from openmart_lib.intake.columns import FIELD_WORDS, FIELDS_BY_KIND, Field, Guess, Mapping
+from openmart_lib.intake.columns import FIELD_WORDS, FIELDS_BY_KIND, Field, Guess, Mapping, with_only_column
 
 # Choices of a field that are no column; numbers, because a column may be called anything.
 NOT_USED: Final = -2
@@ -62,7 +62,7 @@ def begin(draft: Draft, kind: Kind, choices: dict[str, Any]) -> Mapped:
     recalled: dict[str, dict[str, str]] = choices.setdefault("recalled", {})
     if kind.value not in chosen:
         known = submit_remembered.recall_mapping(draft, kind, guess)
-        chosen[kind.value] = _copy(_guessed(guess) if known is None else known.mapping)
+        chosen[kind.value] = _copy(with_only_column(guess) if known is None else known.mapping)
         if known is not None:
             recalled[kind.value] = known.misfits
     return Mapped(
@@ -75,12 +75,6 @@ def begin(draft: Draft, kind: Kind, choices: dict[str, Any]) -> Mapped:
         kind.value in recalled,
         recalled.get(kind.value, {}),
     )
-
-
-def _guessed(guess: Guess) -> Mapping:
-    """Return the guess; an only column is the website, whatever is in it. It is asked about all the same."""
-    only = list(guess.samples) if len(guess.samples) == 1 else []
-    return {Field.DOMAIN.value: only, **guess.mapping} if only else guess.mapping
 
 
 def _copy(mapping: Mapping) -> Mapping:

@@ -64,6 +64,8 @@ def format_words(shape: dict[str, Any]) -> str:
         parts.append(_SHORT.get(name) or encoding_name(shape["encoding"]))
     if shape.get("sheet"):
         parts.append(f"sheet {shape['sheet']}{_of_how_many(shape)}")
+    if shape.get("hidden_rows"):
+        parts.append(f"with {words.counted(shape['hidden_rows'], 'hidden row')}")
     if shape.get("wrapping"):
         parts.append(f"{shape['wrapping']}ped")
     if shape.get("kind") not in ("frame", "parquet"):
@@ -88,8 +90,8 @@ def _delimiter_words(delimiter: str) -> str:
 
 
 def _notes(draft: Draft) -> None:
-    for line, text in draft.notes[:_NOTES]:
-        st.text(f"Line {words.count(line)}: {text}")
+    for _, text in draft.notes[:_NOTES]:  # each says which line it is about
+        st.text(text)
     if len(draft.notes) > _NOTES:
         st.caption(f"and {words.count(len(draft.notes) - _NOTES)} more")
 

@@ -6,7 +6,7 @@ of these modules, and starts for every spreadsheet. Read ``files``, ``columns``,
     files, limits, wrapping, guarded, parsing: any file becomes an upload, if need be in its own process
     decoding, legacy: bytes to text
     delimited, dialects, layout, lines, fast, careful, mixed: text to a table, fast where every row is proved
-    workbooks, sheets, parquet, frames: other things that hold a table
+    workbooks, sheets, hidden_rows, parquet, frames: other things that hold a table
     tables, headers, leftovers, numbers, guard, first_rows: what all tables share, and a preview
     columns, fields, evidence, contents, synonyms, wordlists, folding: which column means what
     mappings, foreign, entities, never: columns remembered; lists for other purposes than a run

@@ -27,6 +27,7 @@ __all__ = [
     "guess_mapping",
     "suggest_kind",
     "uploaded_columns",
+    "with_only_column",
 ]
 
 _NAMES: Final = (Field.FIRST_NAME, Field.LAST_NAME)
@@ -90,6 +91,12 @@ def guess_mapping(frame: pl.DataFrame, kind: Kind | None) -> Guess:
         reasons,
         frozenset(name for name, score in confidence.items() if score < STRONG),
     )
+
+
+def with_only_column(guess: Guess) -> Mapping:
+    """Return the guessed mapping; an only column is the website, whatever is in it: there is no other."""
+    only = list(guess.samples) if len(guess.samples) == 1 else []
+    return {Field.DOMAIN.value: only, **guess.mapping} if only else guess.mapping
 
 
 def check_mapping(frame: pl.DataFrame, mapping: Mapping, kind: Kind) -> None:

@@ -79,6 +79,7 @@ class FileFormat:
         blank_rows: Rows left out because they are blank. Those left out, here and below, and the frame's
             rows are all the rows of the file below its header.
         repeated_headers: Rows left out because they are the header again.
+        hidden_rows: Rows of the list that the sheet of an XLSX file hides; they are in the frame.
     """
 
     kind: str
@@ -91,6 +92,7 @@ class FileFormat:
     wrapping: str | None = None
     blank_rows: int = 0
     repeated_headers: int = 0
+    hidden_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,9 @@ def understand(data: bytes, choices: Choices, *, rows: int | None = None) -> tup
         )
     if is_workbook(data):
         book = read_workbook(data, sheet=choices.sheet, header_row=choices.header_row, rows=rows)
-        return book.table, FileFormat(book.kind, sheet=book.sheet, sheets=book.sheets)
+        return book.table, FileFormat(
+            book.kind, sheet=book.sheet, sheets=book.sheets, hidden_rows=book.hidden_rows
+        )
     if data.startswith(PARQUET_MARK):
         return read_parquet(data, rows=rows), FileFormat("parquet")
     if choices.encoding is None and (name := utf8_at_first_sight(data)):
@@ -265,7 +269,11 @@ def refuse_unusable(data: bytes) -> None:
         if data.startswith(mark) and (len(mark) > 2 or b"\x00" in data[:512]):
             raise _wrong_kind(what)
     if _WEB_PAGE.match(data[:1024]):
-        raise _wrong_kind("a web page or an XML document, whatever its name says")
+        raise InputError(
+            "This file is a web page or an XML document, whatever its name says. Nothing was read. "
+            "Some programs save their reports as such: open it in your spreadsheet program, save it there as "
+            "XLSX or CSV, and upload that."
+        )
 
 
 def _upload(name: str, digest: str, table: Table, shape: FileFormat) -> Upload:

@@ -96,10 +96,14 @@ def _first_table_row(rows: Sequence[Row]) -> int:
 def _below_title(rows: Sequence[Row], filled: list[int], index: int) -> int:
     """Return the row of usual columns' names that a row of fewer cells is a title of, else that row itself.
 
-    Between the two there may be blank rows and others as narrow.
+    Between the two there may be blank rows and others as narrow. A title over several columns can be a usual
+    name itself ("Company" over "Name" and "Website"); then the row below has to hold more of them.
     """
-    if _has_known_name(rows[index]):
-        return index
+    named = _known_names(rows[index])
+    if named:
+        below = index + 1
+        wider = below < len(filled) and filled[below] > filled[index]
+        return below if wider and _known_names(rows[below]) > max(named, 1) else index
     for below in range(index + 1, min(len(filled), _SEARCHED)):
         if filled[below] > filled[index]:
             return below if _has_known_name(rows[below]) else index
@@ -107,7 +111,11 @@ def _below_title(rows: Sequence[Row], filled: list[int], index: int) -> int:
 
 
 def _has_known_name(row: Row) -> bool:
-    return any(cell and is_known_header(cell) for cell in row)
+    return _known_names(row) > 0
+
+
+def _known_names(row: Row) -> int:
+    return sum(bool(cell and is_known_header(cell)) for cell in row)
 
 
 def _is_data(row: Row, below: Sequence[Row]) -> bool:

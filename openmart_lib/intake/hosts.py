@@ -146,9 +146,9 @@ def _visible(text: pl.Expr) -> pl.Expr:
 
 
 def _unlabelled(trimmed: pl.Expr) -> pl.Expr:
-    """Take off a list's bullet and words such as "web:"."""
+    """Take off a list's bullet or number, and words such as "web:"."""
     return (
-        trimmed.str.replace(r"^[-–—•·*>]+\s+", "")
+        trimmed.str.replace(r"^(?:[-–—•·*>]+|\d{1,4}[.)]|[x✓✔]\])\s+", "")
         .str.strip_chars(EDGES)
         .str.replace(_LABEL, "")
         .str.replace(r"^(https?:)\s*//\s+", "${1}//")

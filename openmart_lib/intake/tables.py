@@ -27,7 +27,7 @@ class FileProblem:
 
     Attributes:
         file_line: Line (or sheet row) the problem is in, 1-based, as the analyst sees it.
-        message: One or two sentences.
+        message: One or two sentences, which say where.
     """
 
     file_line: int

@@ -13,6 +13,7 @@ import polars as pl
 
 from openmart_lib.errors import InputError
 from openmart_lib.intake.headers import Header, column_names, find_header, is_blank
+from openmart_lib.intake.hidden_rows import MARK, SHEETS, hidden_rows
 from openmart_lib.intake.limits import refuse_too_many
 from openmart_lib.intake.numbers import long_numbers, rounded
 from openmart_lib.intake.sheets import SheetLook, choose_sheet, look_at, passed_over
@@ -39,12 +40,14 @@ class Workbook:
         kind: "xlsx", "xlsb", "xls" or "ods".
         sheet: The sheet that was read.
         sheets: All of them, in the file's order.
+        hidden_rows: How many of the rows below the header the sheet hides; of an XLSX file only.
     """
 
     table: Table
     kind: str
     sheet: str
     sheets: tuple[str, ...]
+    hidden_rows: int = 0
 
 
 def is_workbook(data: bytes) -> bool:
@@ -66,7 +69,7 @@ def read_workbook(
         InputError: If it is no spreadsheet, is damaged, locked or too large once unpacked, or the sheet
             does not exist or is empty.
     """
-    kind = _kind(data)
+    kind, may_hide = _kind(data)
     book = _open(data)
     names = tuple(book.sheet_names)
     if len(names) > MAX_SHEETS:
@@ -91,34 +94,49 @@ def read_workbook(
         )
     refuse_too_many(cells.height, cells.width)
     table = _table(cells, header_row)
-    problems = [*([FileProblem(1, said)] if said else []), *table.problems, *_rounded(book, chosen, table)]
-    return Workbook(replace(table, problems=problems), kind, chosen, names)
+    hidden = hidden_rows(data, chosen) & set(table.body["file_line"]) if may_hide else set()
+    problems = [
+        *([FileProblem(1, said)] if said else []),
+        *table.problems,
+        *_rounded(book, chosen, table),
+        *([_hidden(hidden)] if hidden else []),
+    ]
+    return Workbook(replace(table, problems=problems), kind, chosen, names, len(hidden))
 
 
-def _kind(data: bytes) -> str:
+def _kind(data: bytes) -> tuple[str, bool]:
+    """Return which kind of spreadsheet a file is, and whether its sheets may hide something (XLSX only)."""
     if data.startswith(OLE_MARK):
-        return "xls"
+        return "xls", False
     members = member_names(data)
-    _refuse_bomb(data)
+    may_hide = _refuse_bomb(data)
     if "xl/workbook.bin" in members:
-        return "xlsb"
-    return "xlsx" if any(name.startswith("xl/") for name in members) else "ods"
+        return "xlsb", False
+    return ("xlsx", may_hide) if any(name.startswith("xl/") for name in members) else ("ods", False)
 
 
-def _refuse_bomb(data: bytes) -> None:
-    """Really unpack the archive, a little at a time: a header may lie about sizes."""
+def _refuse_bomb(data: bytes) -> bool:
+    """Really unpack the archive, a little at a time: a header may lie about sizes.
+
+    As every byte is looked at here, it is also told whether a sheet hides rows or columns.
+    """
     allowed = min(MAX_INFLATED_BYTES, max(_FREE_BYTES, MAX_RATIO * len(data)))
-    inflated = 0
+    inflated, may_hide = 0, False
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for member in archive.infolist():
+                end = b""
                 with archive.open(member) as stream:
                     while chunk := stream.read(_CHUNK):
                         inflated += len(chunk)
                         if inflated > allowed:
                             raise _too_large()
+                        if member.filename.startswith(SHEETS) and not may_hide:
+                            may_hide = MARK in end + chunk[: len(MARK)] or MARK in chunk
+                            end = chunk[-len(MARK) :]
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, zlib.error):
         raise _damaged() from None
+    return may_hide
 
 
 def _open(data: bytes) -> fastexcel.ExcelReader:
@@ -223,6 +241,17 @@ def _rounded(book: fastexcel.ExcelReader, name: str, table: Table) -> list[FileP
             cells.to_series(column), seen.to_series(place).is_not_null(), lines, names[column]
         )
     ]
+
+
+def _hidden(rows: set[int]) -> FileProblem:
+    first = min(rows)
+    said = f"Row {first:,} is hidden, by a filter or by hand. It was"
+    if len(rows) > 1:
+        said = f"{len(rows):,} rows from row {first:,} on are hidden, by a filter or by hand. They were"
+    return FileProblem(
+        first,
+        f"{said} read like the others. To send only what you see, copy the visible rows to a new sheet.",
+    )
 
 
 def _header(cells: pl.DataFrame, asked: int | None) -> Header:

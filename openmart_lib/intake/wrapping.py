@@ -23,7 +23,7 @@ _SHOWN_NAMES: Final = 5
 _OFFICE: Final = {
     "word/document.xml": "a Word document",
     "ppt/presentation.xml": "a presentation",
-    "Index/Document.iwa": "a Numbers or Pages document: export it as CSV or XLSX",
+    "Index/Document.iwa": "a Numbers or Pages document",
 }
 
 
@@ -108,7 +108,7 @@ def _only_member(data: bytes, names: list[str]) -> Unwrapped:
         if member in names:
             raise InputError(
                 f"This file is {what}, not a list. Nothing was read. "
-                "Upload a CSV, TXT, XLSX or Parquet file, or paste the rows."
+                "Export its table as CSV or XLSX and upload that, or paste the rows."
             )
     lists = [name for name in names if not name.endswith("/") and not _is_rubbish(name)]
     if len(lists) != 1:

@@ -11,6 +11,7 @@ import pytest
 
 from openmart_lib.cli import execute
 from openmart_lib.intake.files import read_upload
+from openmart_lib.results.workbook import write_workbook
 from openmart_lib.settings import Settings
 
 LIST = (
@@ -181,3 +182,38 @@ def test_a_run_deals_with_them_in_the_same_way(folder: Path, capsys: pytest.Capt
     assert execute(["run", str(folder / "several.csv"), *wanted]) == 0
 
     assert last_object(capsys.readouterr().out)["tasks"] == 2
+
+
+def test_an_only_column_is_the_website_whatever_is_in_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "accounts.txt").write_text(
+        "Target accounts:\n\n1. adyen.com\n- sap.com\nSAP SE\n", encoding="utf-8"
+    )
+
+    code = execute(["check", str(folder / "accounts.txt"), "--json"])
+
+    values = last_object(capsys.readouterr().out)
+    assert code == 0
+    assert values["mapping"] == {"domain": ["Target accounts:"]}
+    assert values["outcomes"]["accepted"] == 2
+    assert values["codes"] == {"company_name": 1}
+
+
+def test_another_sheet_can_be_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pl.DataFrame({"Website": ["adyen.com", "sap.com"]})
+    with (folder / "two.xlsx").open("wb") as file:
+        write_workbook(rows, file, summary=rows.head(1))
+
+    assert execute(["check", str(folder / "two.xlsx"), "--sheet", "summary", "--json"]) == 0
+
+    values = last_object(capsys.readouterr().out)
+    assert (values["sheet"], values["rows"]) == ("summary", 1)
+
+
+def test_a_remark_says_its_line_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "titled.csv").write_text("My export\n\nCompany,Website\nSAP,sap.com\n", encoding="utf-8")
+
+    execute(["check", str(folder / "titled.csv")])
+
+    assert "\nLine 1 stands above the columns' names and was left out.\n" in f"\n{capsys.readouterr().out}"

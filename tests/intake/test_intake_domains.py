@@ -42,6 +42,10 @@ def clean(cell: str | None, **options: bool) -> dict[str, str | None]:
     [
         ("acme.com", "acme.com", None),
         ("  Acme.COM ", "acme.com", TIDIED),
+        ("• acme.com", "acme.com", TIDIED),
+        ("12. acme.com", "acme.com", LABEL),
+        ("3) acme.com", "acme.com", LABEL),
+        ("[x] acme.com", "acme.com", LABEL),
         ("HTTPS://WWW.Acme.com/about?x#y", "acme.com", LINK),
         ("http:acme.com", "acme.com", LINK),
         ("http//acme.com", "acme.com", LINK),

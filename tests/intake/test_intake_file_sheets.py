@@ -37,6 +37,31 @@ def test_the_first_visible_sheet_with_rows_is_taken_unless_another_is_named():
         read(data, sheet="Empty")
 
 
+def test_the_names_of_columns_are_those_below_titles_that_span_several_of_them():
+    """Merged cells of a first header row are usual names themselves, and leave the others blank."""
+    upload = read(
+        workbook(
+            {
+                "S": [
+                    ["Spring campaign"],
+                    ["Company", None, "Contact", None],
+                    ["Name", "Website", "First name", "Title"],
+                    ["Acme", "acme.com", "Ana", "CEO"],
+                ]
+            }
+        )
+    )
+
+    assert upload.format.header_row == 3
+    assert cells(upload) == [("Acme", "acme.com", "Ana", "CEO")]
+
+
+def test_a_full_row_below_a_header_with_a_gap_is_data():
+    upload = read(workbook({"S": [["Company", "Website", None], ["Title", "acme.com", "x"]]}))
+
+    assert cells(upload) == [("Title", "acme.com", "x")]
+
+
 def test_the_analyst_may_say_which_row_of_a_sheet_is_the_header():
     data = workbook({"S": [["x", "y"], ["Website", "Name"], ["acme.com", "Acme"]]})
 

@@ -69,7 +69,6 @@ def judge_hosts(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
         pl.col("code").is_null()
         & ordinary(pl.col("owner"))
         & pl.col("ascii").str.contains(f"^{PLAIN_HOST}$")
-        & ~pl.col("owner").str.contains("xn--", literal=True)
         & ~pl.col("text").str.contains("[", literal=True)
     ).fill_null(False)
     is_easy = hosts.select(easy).to_series()  # once for both halves

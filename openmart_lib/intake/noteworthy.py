@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from openmart_lib.intake.suffixes import private_endings, registrable
+from openmart_lib.intake.suffixes import icann_endings, private_endings, registrable
 from openmart_lib.intake.wordlists import split_words, words
 
 # A host of plain ASCII labels of up to 63 characters under an ending that is no number.
@@ -36,7 +36,7 @@ def ordinary(owner: pl.Expr) -> pl.Expr:
     """
     # One pattern that begins at the start: a million owners are looked at twice as fast as with four.
     brands = "|".join(sorted(_brands()))
-    odd = owner.str.contains(rf"^(?:(?:www|{brands})\.|[^_]*(?:_|\.(?:arpa|onion)$))")
+    odd = owner.str.contains(rf"^(?:(?:www|{brands})\.|xn--|[^_]*(?:_|\.xn--|\.(?:arpa|onion)$))")
     return ~(owner.is_in(_owners()) | odd)
 
 
@@ -52,8 +52,9 @@ def _brands() -> set[str]:
 
 @cache
 def _owners() -> pl.Series:
-    """Return the registrable domains of everything listed, for ``is_in``."""
+    """Return the registrable domains of everything listed, and the endings themselves, for ``is_in``."""
     hosts = {*words("free_mail"), *words("disposable"), *private_endings(), *TYPOS_OF_MAILBOXES, *EXAMPLES}
     hosts |= {entry for entry in _pages() if not entry.endswith(".*")}
     listed = pl.DataFrame({"host": sorted(hosts)}).select(owner=registrable(pl.col("host")))
-    return listed.get_column("owner").drop_nulls().unique().sort().implode()
+    owners = {*listed.get_column("owner").drop_nulls(), *icann_endings()}
+    return pl.Series(sorted(owners)).implode()

@@ -26,9 +26,35 @@ def psl_date() -> str:
 @cache
 def private_endings() -> frozenset[str]:
     """Return the endings of the list's private section, without wildcards, lower case, ASCII ones only."""
-    text = Path(PSLFILE).read_text(encoding="utf-8").partition("===BEGIN PRIVATE DOMAINS===")[2]
-    rules = (line.strip().lstrip("!").removeprefix("*.") for line in text.splitlines())
-    return frozenset(rule for rule in rules if rule.isascii() and rule and not rule.startswith("//"))
+    return frozenset(map(_name, _rules("PRIVATE")))
+
+
+@cache
+def icann_endings() -> frozenset[str]:
+    """Return those of its ICANN section."""
+    return frozenset(map(_name, _rules("ICANN")))
+
+
+@cache
+def simple_endings() -> pl.Series:
+    """Return the ASCII endings of the ICANN section that have no wildcards below them, for ``is_in``.
+
+    A host of one label below such an ending is its own registrable domain, unless it is an ending itself.
+    """
+    rules = _rules("ICANN")
+    wild = {_name(rule) for rule in rules if rule.startswith("*")}
+    return pl.Series(sorted(rule for rule in rules - wild if rule[0] not in "*!")).implode()
+
+
+def _rules(section: str) -> set[str]:
+    text = Path(PSLFILE).read_text(encoding="utf-8")
+    begin, end = (text.index(f"==={mark} {section} DOMAINS") for mark in ("BEGIN", "END"))
+    lines = map(str.strip, text[begin:end].splitlines()[1:])
+    return {line for line in lines if line.isascii() and line and not line.startswith("//")}
+
+
+def _name(rule: str) -> str:
+    return rule.lstrip("!").removeprefix("*.")
 
 
 def registrable(host: pl.Expr, *, private: bool = False) -> pl.Expr:

@@ -12,11 +12,11 @@ from typing import Final
 
 import polars as pl
 
-from openmart_lib.intake.hosts import read_cells, split_link
+from openmart_lib.intake.hosts import read_texts, split_link
 from openmart_lib.intake.judge import DomainCode, judge_hosts
 from openmart_lib.intake.plain import settle_plain
 from openmart_lib.intake.reasons import REASONS, reason
-from openmart_lib.intake.rules import REPEATED
+from openmart_lib.intake.rules import REPEATED, TIDIED, joined
 from openmart_lib.intake.suffixes import psl_date, registrable
 
 __all__ = ["REASONS", "SCHEMA", "DomainCode", "clean_domains", "psl_date"]
@@ -32,7 +32,7 @@ SCHEMA: Final = {
     "linkedin_url": pl.String,
 }
 
-_WORTH_A_THREAD: Final = 10_000  # cells
+_WORTH_A_THREAD: Final = 250_000  # cells
 SEPARATORS: Final = r"[\s,;|]"
 
 
@@ -52,6 +52,18 @@ def clean_domains(cells: pl.Series, *, allow_example: bool = False) -> pl.DataFr
         by itself), ``linkedin_url`` (of a LinkedIn link).
     """
     raw = cells.cast(pl.String).alias("raw")
+    parts = min(pl.thread_pool_size(), len(raw) // _WORTH_A_THREAD)
+    if parts < 2:
+        return _clean_part(raw, allow_example)
+    size = -(-len(raw) // parts)
+    slices = [raw.slice(start, size) for start in range(0, len(raw), size)]
+    with ThreadPoolExecutor(
+        parts
+    ) as pool:  # much of it works on one core, and polars holds no lock meanwhile
+        return pl.concat(pool.map(lambda part: _clean_part(part, allow_example), slices))
+
+
+def _clean_part(raw: pl.Series, allow_example: bool) -> pl.DataFrame:
     settled = settle_plain(raw)
     is_open = settled.get_column("domain").is_null()
     open_rows = settled.select("raw").filter(is_open)
@@ -76,18 +88,10 @@ def clean_domains(cells: pl.Series, *, allow_example: bool = False) -> pl.DataFr
 
 
 def _judge_cells(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
-    """Judge distinct cells, many of them on every core; polars holds no lock while it works."""
-    parts = min(pl.thread_pool_size(), len(unique) // _WORTH_A_THREAD)
-    if parts < 2:
-        return _judge_part(unique, allow_example)
-    size = -(-len(unique) // parts)
-    with ThreadPoolExecutor(parts) as pool:
-        slices = [unique.slice(start, size) for start in range(0, len(unique), size)]
-        return pl.concat(pool.map(lambda one: _judge_part(one, allow_example), slices))
-
-
-def _judge_part(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
-    cells = read_cells(unique)
+    """Return the verdicts of distinct cells, in another order."""
+    texts = read_texts(unique)
+    mended, others = _settle_mended(texts)
+    cells = split_link(others)
     crowded = cells["code"].is_null() & cells["text"].str.contains(SEPARATORS)
     judged = judge_hosts(cells.filter(~crowded), allow_example)
     several = cells.filter(crowded)
@@ -97,10 +101,31 @@ def _judge_part(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
     judged = judged.with_columns(domain_unicode=unicode_name)
     rejected = pl.col("code").is_not_null()
     parts = [
+        mended,
         judged.filter(~rejected).with_columns(reason=pl.lit(None, pl.String)),
         judged.filter(rejected).with_columns(reason=reason()),
     ]
     return pl.concat(part.select(*SCHEMA) for part in parts)
+
+
+def _settle_mended(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the verdicts of cells that are plain once they are mended, and the other cells."""
+    is_mended = texts.select(pl.col("repair").is_not_null() & pl.col("code").is_null()).to_series()
+    mended = texts.filter(is_mended)
+    settled = settle_plain(mended.get_column("text"))
+    none = pl.lit(None, pl.String)
+    mended = mended.with_columns(settled["domain"], how=settled["rule"])
+    is_plain = mended.get_column("domain").is_not_null()
+    verdicts = mended.filter(is_plain).with_columns(
+        domain_unicode="domain",
+        rule=joined(pl.col("repair"), pl.when(pl.col("how") != TIDIED).then("how")),
+        code=none,
+        reason=none,
+        suggestion=none,
+        linkedin_url=none,
+    )
+    rest = mended.filter(~is_plain).select(texts.columns)
+    return verdicts, pl.concat([texts.filter(~is_mended), rest])
 
 
 def crowded_sites(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:

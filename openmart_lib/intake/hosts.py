@@ -64,6 +64,11 @@ def read_cells(cells: pl.Series) -> pl.DataFrame:
         link), ``mail`` (whether the host came from an e-mail address), ``repair`` (the repairs that were
         made, of ``rules.py``, or null), ``code`` (blank, placeholder, excel, or null).
     """
+    return read_texts(cells).pipe(split_link)
+
+
+def read_texts(cells: pl.Series) -> pl.DataFrame:
+    """Return ``raw``, ``text``, ``repair`` and ``code`` of unique cells, as ``read_cells`` does."""
     frame = pl.DataFrame({"raw": cells}, schema={"raw": pl.String}).with_columns(
         text=pl.col("raw").str.strip_chars().pipe(_lower)
     )
@@ -74,7 +79,7 @@ def read_cells(cells: pl.Series) -> pl.DataFrame:
             frame.filter(~plain).pipe(_repair),
         ]
     )
-    return frame.with_columns(code=_text_code()).pipe(split_link)
+    return frame.with_columns(code=_text_code())
 
 
 def split_link(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from intake_corpora import needs_testdata
 from messy_list import ACCEPTED, REJECTED, Case, messy_cases
 from publicsuffixlist import PublicSuffixList
 
-from openmart_lib.intake.domains import clean_domains
+from openmart_lib.intake.domains import SEPARATORS, clean_domains
 from openmart_lib.intake.hosts import read_cells
 from openmart_lib.intake.judge import judge_hosts
 from openmart_lib.intake.plain import settle_plain
@@ -61,16 +61,62 @@ def test_of_a_messy_list_each_changed_cell_names_its_rule_and_each_rejected_one_
 OWNERS = st.sampled_from(
     ["acme.com", "acme.co.uk", "acme.uk.com", "gmail.com", "github.com", "yelp.de", "acme.github.io", "example.com",
      "www.ck", "co.uk", "kobe.jp", "city.kobe.jp", "x.kobe.jp", "acme.con", "mailinator.com", "google.com", "a_b.com",
-     "in-addr.arpa", "x.onion", "a-.com", "gmial.com", "wordpress.com", "xn--bcher-kva.de", "1.2.3.4", "myshopify.com"]
+     "in-addr.arpa", "x.onion", "a-.com", "gmial.com", "wordpress.com", "xn--bcher-kva.de", "1.2.3.4", "myshopify.com",
+     "com", "acme.xn--p1ai", "acme.nom.br", "acme.x.kobe.jp"]
 )  # fmt: skip
 BELOW = st.sampled_from(
-    ["", "www.", "shop.", "www.shop.", "a_b.", "sites.", "docs.", "maps.", "-x.", "..", "0x.", "www.www."]
+    [
+        "",
+        "www.",
+        "shop.",
+        "www.shop.",
+        "a_b.",
+        "sites.",
+        "docs.",
+        "maps.",
+        "-x.",
+        "..",
+        "0x.",
+        "www.www.",
+        "xn--bcher-kva.",
+    ]
 )
 BEFORE = st.sampled_from(
-    ["", " ", "https://", "HTTP://", "mailto:", "jane.doe@", "a+b@", "https://u@", "@", "http:"]
+    [
+        "",
+        " ",
+        "https://",
+        "HTTP://",
+        "mailto:",
+        "jane.doe@",
+        "a+b@",
+        "https://u@",
+        "@",
+        "http:",
+        "https://u:p1@",
+        "b.de:1x@",
+    ]
 )
 AFTER = st.sampled_from(
-    ["", " ", "/", ":80", ":80/x", "/a?b=c#d", "?x=jane@x.de", "#top", "/über-uns", ".", "/a,b", "/[x]"]
+    [
+        "",
+        " ",
+        "/",
+        ":80",
+        ":80/x",
+        "/a?b=c#d",
+        "?x=jane@x.de",
+        "#top",
+        "/über-uns",
+        ".",
+        "/a,b",
+        "/[x]",
+        "/a|www.b.de",
+        ":1x@b.de",
+    ]
+)
+AROUND = st.sampled_from(
+    ["{}", "\u200b{}", "Jane <{}>", "[site]({})", '=HYPERLINK("{}","x")', "Website: {}"]
 )
 
 
@@ -96,6 +142,23 @@ def test_a_cell_settled_in_one_pass_gets_the_verdict_and_rule_of_the_careful_way
         ).rows()
         == []
     )
+
+
+@examples(15)
+@given(st.lists(st.tuples(BEFORE, BELOW, OWNERS, AFTER), min_size=1, max_size=20), AROUND)
+def test_a_cell_that_is_plain_once_mended_gets_the_verdict_and_rule_of_the_careful_way(
+    parts: list[tuple[str, ...]], around: str
+) -> None:
+    cells = pl.Series([around.format("".join(part)) for part in parts]).unique()
+
+    cleaned = clean_domains(cells)
+
+    read = read_cells(cells).filter(~pl.col("text").str.contains(SEPARATORS))
+    careful = judge_hosts(read, allow_example=False)
+    compared = cleaned.join(careful, on="raw", suffix=" of the careful way")
+    assert compared.height == read.height
+    for name in ("domain", "rule", "code", "suggestion"):
+        assert compared.filter(pl.col(name).ne_missing(pl.col(f"{name} of the careful way"))).rows() == []
 
 
 @needs_testdata

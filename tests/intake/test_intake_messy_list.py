@@ -115,9 +115,7 @@ AFTER = st.sampled_from(
         ":1x@b.de",
     ]
 )
-AROUND = st.sampled_from(
-    ["{}", "\u200b{}", "Jane <{}>", "[site]({})", '=HYPERLINK("{}","x")', "Website: {}"]
-)
+AROUND = st.sampled_from(["{}", "\u200b{}", "Jane <{}>", "[site]({})", '=HYPERLINK("{}","x")', "Website: {}"])
 
 
 @examples(15)

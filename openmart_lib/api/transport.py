@@ -129,6 +129,8 @@ class Transport:
             **headers,
         }
         self._get = self._prepare("GET", "/")
+        # Plain: walking through requests' own mapping costs a twelfth of a read.
+        vars(self._get)["headers"] = dict(self._headers)
         self._pooled = WatchedAdapter(max_connections)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ claims it and hands it to threads, where ``submit``, ``poll`` and ``collect`` ea
     submit: send one claimed batch once, and write down what became of it
     poll: when to ask a batch for its counters, and when it has stood still for too long
     collect: list a batch's tasks, read the ones not stored yet
+    right_of_way: what is paid for goes first, reads wait a blink
     reading, recording: every free read goes through the one, every write of what was read through the other
     clients: for this environment, the real API or the sandbox
     pacing, clocks: all waits in one place; a clock that was set told from time that passed

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
@@ -21,6 +23,7 @@ from openmart_lib.api.wire import FINAL_TASK_STATUSES, TaskAnswer
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.reading import HeldBackError, Reader
 from openmart_lib.engine.recording import Recorder
+from openmart_lib.engine.right_of_way import RightOfWay
 from openmart_lib.errors import (
     AuthError,
     BannedError,
@@ -36,6 +39,7 @@ from openmart_lib.ledger.answers import DueBatch
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 STORE_EVERY = 100  # tasks per transaction
+READS_OF_A_JOB = 4  # at most: to hand a read to the executor costs a tenth of it, and jobs take turns
 
 
 class Reads(Protocol):
@@ -73,8 +77,8 @@ def list_tasks(read: Reads, batch_id: str, *, expected: int | None) -> tuple[lis
 class Collection:
     """One round of reading a batch's tasks. ``start`` returns at once; ``done`` is called at the end.
 
-    ``sure`` says that the batch is ready and every list of its tasks came through: only then may a task
-    that is in none of them be called missing.
+    Each read lets what goes ``first`` go first. ``sure`` says that the batch is ready and every list of its
+    tasks came through: only then may a task that is in none of them be called missing.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Collection:
         read: Reader,
         due: DueBatch,
         *,
+        first: RightOfWay,
         sure: bool,
         pacing: Pacing,
         done: Callable[[DueBatch], None],
@@ -92,11 +97,13 @@ class Collection:
         self._recorder = recorder
         self._read = read
         self._due = due
+        self._first = first
         self._sure = sure
         self._pacing = pacing
         self._done = done
         self._lock = threading.Lock()
         self._buffer: list[TaskAnswer] = []
+        self._wanted: deque[str] = deque()
         self._unread = 0
         self._outstanding = 0
         self._trouble: OpenmartError | None = None  # why a task could not be read: the first reason
@@ -106,8 +113,13 @@ class Collection:
         """Reads whose answer is not stored yet."""
         return self._outstanding
 
-    def start(self, executor: Executor, found: Sequence[str]) -> None:
-        """Hand one read per task that is not stored yet to the executor; ``found`` are the ids listed now."""
+    def start(self, executor: Executor, found: Sequence[str], *, at_once: int) -> None:
+        """Hand the reads of tasks that are not stored yet to the executor.
+
+        Args:
+            found: The ids listed now.
+            at_once: Reads that may run at the same time; the tasks are spread over as many jobs, or more.
+        """
         known = answers.listed(self._ledger, self._due.pk)
         new = sorted(task_id for task_id in found if task_id not in known)
         if new:
@@ -116,21 +128,31 @@ class Collection:
         self._unread = self._outstanding = len(wanted)
         if not wanted:
             self._recorder.record(self._finish, self._finished)
-        for task_id in wanted:
-            # When no thread can be started the read is queued all the same, for the threads there are.
+        self._wanted.extend(wanted)
+        jobs = max(min(len(wanted), at_once), math.ceil(len(wanted) / READS_OF_A_JOB))
+        for _ in range(jobs):
+            # When no thread can be started the job is queued all the same, for the threads there are.
             with contextlib.suppress(RuntimeError):
-                executor.submit(self._fetch, task_id)
+                executor.submit(self._fetch)
 
-    def _fetch(self, task_id: str) -> None:
-        answer: TaskAnswer | None = None
+    def _fetch(self) -> None:
+        for _ in range(READS_OF_A_JOB):
+            try:
+                task_id = self._wanted.popleft()
+            except IndexError:  # other jobs were faster
+                return
+            self._first.give()
+            self._arrived(task_id, self._answer(task_id))
+
+    def _answer(self, task_id: str) -> TaskAnswer | None:
         try:
-            answer = self._read(lambda client: client.task(task_id))
+            return self._read(lambda client: client.task(task_id))
         except OpenmartError as error:
             log.info("a task could not be read (%s)", type(error).__name__)
             self._trouble = self._trouble or error
         except Exception:
             log.exception("reading a task failed")
-        self._arrived(task_id, answer)
+        return None
 
     def _arrived(self, asked: str, answer: TaskAnswer | None) -> None:
         full: list[TaskAnswer] = []

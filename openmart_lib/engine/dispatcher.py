@@ -26,6 +26,7 @@ from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.poll import TypicalDurations, is_stalled, wait
 from openmart_lib.engine.reading import HeldBackError, Reader
 from openmart_lib.engine.recording import Recorder
+from openmart_lib.engine.right_of_way import RightOfWay
 from openmart_lib.engine.submit import send, write_down
 from openmart_lib.errors import NoAnswerError, OpenmartError
 from openmart_lib.ledger import Ledger, accounts, answers, balances, queries, submissions
@@ -71,6 +72,7 @@ class Dispatcher:
         self._worker_id = worker_id
         self._pacing = pacing
         breaker = Breaker(probe_every=pacing.probe_every)
+        self._first = RightOfWay()  # taken while a batch is claimed, and while its answer is written down
         self._read = Reader(ledger, clients, account_id, rate=read_rate, breaker=breaker)
         every = pacing.balance_every
         self._balances = BalanceWatch(ledger, self._read, account_id, read_executor, every=every)
@@ -166,19 +168,27 @@ class Dispatcher:
                 log.exception("a step of the dispatcher failed; trying again")
 
     def _complain(self, error: SQLAlchemyError) -> None:
-        """Say that the ledger cannot be used: at once, and again every minute that it lasts."""
+        self._warn(f"the ledger cannot be used ({type(error).__name__}); trying again")
+
+    def _warn(self, words: str) -> None:
+        """Say what stands in the way: at once, and again every minute that it lasts."""
         now = time.monotonic()
         if now >= self._next_complaint:
             self._next_complaint = now + COMPLAIN_EVERY
-            log.warning("the ledger cannot be used (%s); trying again", type(error).__name__)
+            log.warning("%s", words)
 
     def _lift_holds(self) -> None:
         accounts.lift_expired_holds(self._ledger)
 
     def _submit_due(self) -> None:
+        if self.in_flight < self._submit_slots:
+            with self._first.taken():
+                self._submit_while_slots_are_free()
+
+    def _submit_while_slots_are_free(self) -> None:
         while not self._stopping.is_set() and self.in_flight < self._submit_slots:
             if (obstacle := self._ledger.obstacle()) is not None:
-                self._hold_back(obstacle)
+                self._warn(obstacle)
                 return
             candidate = submissions.next_candidate(self._ledger, self._account_id)
             if candidate is None:
@@ -211,13 +221,6 @@ class Dispatcher:
         if gone:
             log.warning("%d rows are not sent: they are on a never-contact list", gone)
 
-    def _hold_back(self, obstacle: str) -> None:
-        """Say why nothing is claimed: at once, and again every minute that it lasts."""
-        now = time.monotonic()
-        if now >= self._next_complaint:
-            self._next_complaint = now + COMPLAIN_EVERY
-            log.warning("%s", obstacle)
-
     def _hand_over(self, claim: Claim) -> None:
         turn = threading.Lock()  # taken once: by the thread that sends, or here when there is none
         try:
@@ -242,10 +245,13 @@ class Dispatcher:
                 claim,
                 pacing=self._pacing,
                 wait=self._abandoning.wait,
+                first=self._first,
             )
 
     def _write_down(self, claim: Claim, error: OpenmartError) -> None:
-        write_down(self._ledger, claim.pk, error, pacing=self._pacing, wait=self._abandoning.wait)
+        write_down(
+            self._ledger, claim.pk, error, pacing=self._pacing, wait=self._abandoning.wait, first=self._first
+        )
 
     def _submitted(self, future: Future[None]) -> None:
         with self._lock:
@@ -312,13 +318,14 @@ class Dispatcher:
             self._recorder,
             self._read,
             due,
+            first=self._first,
             sure=ready and trouble is None,
             pacing=self._pacing,
             done=self._collected,
         )
         with self._lock:
             self._collecting[due.pk] = round_
-        round_.start(self._read_executor, found)
+        round_.start(self._read_executor, found, at_once=self._read_slots)
 
     def _counted(self, due: DueBatch, error: Exception | None, *, over: bool) -> None:
         if error is not None:

@@ -20,6 +20,7 @@ from openmart_lib.engine.clients import Clients
 from openmart_lib.engine.pacing import Pacing
 from openmart_lib.engine.poll import first_wait
 from openmart_lib.engine.reading import HOLD_OF
+from openmart_lib.engine.right_of_way import RightOfWay
 from openmart_lib.errors import (
     AuthError,
     BannedError,
@@ -60,9 +61,10 @@ def send(
     *,
     pacing: Pacing,
     wait: Callable[[float], bool],
+    first: RightOfWay,
 ) -> None:
-    """Send a claimed batch once and write down what became of it; ``wait`` as in ``write_down``."""
-    write_down(ledger, claim.pk, _post(journal, clients, claim), pacing=pacing, wait=wait)
+    """Send a claimed batch once and write down what became of it; the rest as in ``write_down``."""
+    write_down(ledger, claim.pk, _post(journal, clients, claim), pacing=pacing, wait=wait, first=first)
 
 
 def write_down(
@@ -72,15 +74,18 @@ def write_down(
     *,
     pacing: Pacing,
     wait: Callable[[float], bool],
+    first: RightOfWay,
 ) -> None:
     """Write what became of a claimed batch, again and again until the ledger takes it.
 
     ``wait(seconds)`` waits between the tries and returns True when it should give up: the program ends,
-    and the next worker finds SENDING and, if there was an answer, the journal's line.
+    and the next worker finds SENDING and, if there was an answer, the journal's line. ``first``: each try
+    goes before the reads.
     """
     for attempt in count():
         try:
-            _write(ledger, pk, answer, pacing)
+            with first.taken():
+                _write(ledger, pk, answer, pacing)
             return
         except SQLAlchemyError as error:
             log.warning("the ledger cannot be written (%s); trying again", type(error).__name__)

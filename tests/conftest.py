@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from examples import USUAL
+from forked import fork_server, subprocess_for_supervisors
 from hypothesis import HealthCheck, settings
 
+from openmart_lib.engine import supervisor
 from openmart_lib.sandbox import Sandbox
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared already; read when polars is imported
@@ -48,3 +50,18 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     """A running sandbox of the test's own: a submission takes 26 ms, a task 30 to 130 ms."""
     with Sandbox(tmp_path / "sandbox", speed=1000) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[None]:
+    """The process that forks programs: ``Forked`` works while it runs."""
+    with fork_server():
+        yield
+
+
+@pytest.fixture(scope="module")
+def forked_children(forking: None) -> Iterator[None]:
+    """Worker and sandbox of a module's desks are forked, not started as new processes: a second less each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervisor, "subprocess", subprocess_for_supervisors())
+        yield

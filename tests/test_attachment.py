@@ -22,6 +22,7 @@ from openmart_lib.sandbox import Sandbox, read_journal
 from openmart_lib.settings import NAMES, Settings
 
 PATIENCE = 60.0  # seconds; a run takes about one
+pytestmark = pytest.mark.usefixtures("forked_children")
 LIST = "Shop,Ref\nOne,row-1\nTwo,row-2\nThree,row-3\n"
 
 

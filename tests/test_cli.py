@@ -1,4 +1,4 @@
-"""The command line as a process of its own: exit codes, files, interruptions, and what it never shows."""
+"""The command line as a process of its own, new or forked: exit codes, files, interruptions, and what it never shows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from forked import SERVER, Forked
 from small_runs import SPEED, opened, sandbox_settings
 
 from openmart_lib.errors import RunNotFoundError
@@ -51,8 +52,9 @@ class Shell:
         (folder / "list.csv").write_text(LIST)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command as people do: Python begins, and imports what it needs."""
         return subprocess.Popen(
-            [sys.executable, "-m", "openmart_lib", *arguments],
+            self._command(*arguments),
             cwd=self.folder,
             env=self.environ,
             stdin=subprocess.DEVNULL,
@@ -63,15 +65,39 @@ class Shell:
         )
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        """Run a command to its end; return exit code, standard output, standard error."""
+        """Run a command to its end, forked; return exit code, standard output, standard error."""
+        said = self.folder / "said.out", self.folder / "said.err"
+        with said[0].open("wb") as out, said[1].open("wb") as err:
+            process = Forked(
+                self._command(*arguments),
+                cwd=self.folder,
+                env=self.environ | {SERVER: os.environ[SERVER]},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+            code = process.wait(PATIENCE)
+        return code, *_without_traceback(said[0].read_text(), said[1].read_text())
+
+    def run_new(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command to its end, as a new process that starts its own; return the same."""
         with self.start(*arguments) as process:
             out, err = process.communicate(timeout=PATIENCE)
-        assert "Traceback" not in out + err
-        return process.returncode, out, err
+        return process.returncode, *_without_traceback(out, err)
+
+    @staticmethod
+    def _command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "openmart_lib", *arguments]
+
+
+def _without_traceback(out: str, err: str) -> tuple[str, str]:
+    assert "Traceback" not in out + err
+    return out, err
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, forking: None) -> Shell:
     return Shell(tmp_path)
 
 
@@ -94,7 +120,7 @@ def last_object(out: str) -> dict[str, Any]:
 
 
 def test_a_list_becomes_a_result_file_and_an_object_that_adds_up(shell: Shell) -> None:
-    code, out, err = shell(
+    code, out, err = shell.run_new(
         *(
             "run",
             "list.csv",
@@ -250,7 +276,7 @@ def test_the_sandbox_serves_until_it_is_told_to_end(shell: Shell) -> None:
     assert process.returncode == 0
 
 
-def test_a_key_is_shown_nowhere_even_when_it_is_refused(tmp_path: Path) -> None:
+def test_a_key_is_shown_nowhere_even_when_it_is_refused(tmp_path: Path, forking: None) -> None:
     with Sandbox(tmp_path / "elsewhere", speed=SPEED) as server:
         server.faults.add("status", status=401, detail="Invalid API Key", times=None)
         shell = Shell(tmp_path, OPENMART_API_KEY=KEY, OPENMART_BASE_URL=server.url)

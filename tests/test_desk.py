@@ -24,10 +24,11 @@ DOMAINS = (
     *("errored.example", "https://www.everything.example/team", "not a website"),
 )
 PATIENCE = 60.0  # seconds; a run takes about one
+pytestmark = pytest.mark.usefixtures("forked_children")
 
 
 @pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def working(forked_children: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk whose worker has started; shared, because starting processes takes a second."""
     with openmart_lib.open(settings=sandbox_settings(tmp_path_factory.mktemp("desk"))) as desk:
         desk.submit(companies("warm-up.example"), title="Owner").wait(PATIENCE, progress=False)

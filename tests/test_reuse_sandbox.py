@@ -17,6 +17,7 @@ from openmart_lib.sandbox import read_journal
 from openmart_lib.suppression import add_list
 
 PATIENCE = 60.0  # seconds; a run takes about one
+pytestmark = pytest.mark.usefixtures("forked_children")
 FIRST = [f"people{n}.example" for n in range(1, 5)]
 SECOND = [*FIRST[2:], "nobody.example", "everything.example"]
 

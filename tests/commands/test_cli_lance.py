@@ -16,6 +16,8 @@ from openmart_lib.ledger import open_ledger, watched
 from openmart_lib.sandbox import Sandbox
 from openmart_lib.settings import Settings, load_settings
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 
 @pytest.fixture(autouse=True)
 def folder(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

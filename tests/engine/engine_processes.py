@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pty
 import signal
@@ -15,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import requests
 from engine_rig import Rig
+from forked import Forked
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.engine import worker_status
@@ -36,8 +35,9 @@ def wait_for(condition: Callable[[], object], timeout: float = PATIENCE) -> floa
     """Wait until a condition holds; return how long it took, in seconds."""
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < timeout, "it did not happen"
-        time.sleep(0.01)
+        passed = time.monotonic() - began
+        assert passed < timeout, "it did not happen"
+        time.sleep(min(0.025, max(0.005, passed / 20)))  # to look at a ledger takes 3 ms of a processor
     return time.monotonic() - began
 
 
@@ -78,69 +78,28 @@ def pid_of_worker(rig: Rig) -> int | None:
     return worker_status(rig.settings).pid
 
 
-@dataclass
-class Program:
-    """A forked program."""
-
-    pid: int
-    _poll: Callable[[int], int | None]
-    status: int | None = None
+class Program(Forked):
+    """A forked program whose end is waited for as all else is."""
 
     @property
     def ended(self) -> bool:
-        if self.status is None:
-            self.status = self._poll(self.pid)
-        return self.status is not None
+        return self.poll() is not None
 
-    def send_signal(self, number: int) -> None:
-        if not self.ended:
-            os.kill(self.pid, number)
-
-    def wait(self, timeout: float = PATIENCE) -> int:
+    def wait(self, timeout: float | None = PATIENCE) -> int:
         """Wait for its end; return its exit code, negative for the signal that killed it."""
-        wait_for(lambda: self.ended, timeout)
-        assert self.status is not None
-        return self.status
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("it did not end") from None
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(AssertionError):
+            self.wait(0)
+        return self.returncode
 
     def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
+        super().kill()
         self.wait()
-
-
-class Parent:
-    """The process that forks the programs of a test module."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("engine_program.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-
-    def ask(self, **order: Any) -> Any:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(PATIENCE)
-        self._process.stdout.close()
-
-
-@contextmanager
-def parent_process() -> Iterator[Parent]:
-    """Start a process that forks programs; it ends with the block."""
-    parent = Parent()
-    try:
-        yield parent
-    finally:
-        parent.close()
 
 
 @dataclass
@@ -148,7 +107,6 @@ class Programs:
     """The programs of one test on its rig's data folder; what is left of them is killed at the end."""
 
     rig: Rig
-    parent: Parent
     _all: list[Program] = field(default_factory=list)
 
     def start(
@@ -163,17 +121,22 @@ class Programs:
 
         ``kills``: a server that holds a worker, as a page server does; at the points the "server" or "both" die.
         """
-        order = {
-            "environ": environment(self.rig, **environ),
-            "said": str(self.said),
-            "die": die,
-            "argv": list(argv),
-            "clock": str(clock) if clock else None,
-            "kills": kills,
-        }
-        pid = self.parent.ask(start=order)["pid"]
-        self._all.append(Program(pid, lambda pid: self.parent.ask(poll=pid)["status"]))
-        return self._all[-1]
+        module = ["openmart_lib", *argv] if argv else ["openmart_lib.engine"]
+        with self.said.open("ab") as said:
+            program = Program(
+                [sys.executable, "-m", *module],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                env=environment(self.rig, **environ),
+                cwd=ROOT,
+                start_new_session=True,
+                die=die,
+                kills=kills,
+                clock=clock,
+            )
+        self._all.append(program)
+        return program
 
     @property
     def said(self) -> Path:

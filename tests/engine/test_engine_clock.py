@@ -13,11 +13,9 @@ import polars as pl
 import pytest
 from engine_oracle import assert_all_collected, assert_truth
 from engine_processes import (
-    Parent,
     Programs,
     assert_posted_once,
     live_rig,
-    parent_process,
     wait_for,
 )
 from engine_rig import Rig
@@ -163,12 +161,6 @@ def test_a_clock_that_was_set_is_told_from_time_that_passed_asleep_or_awake(
 # A real worker, on a clock of its own ----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def parent() -> Iterator[Parent]:
-    with parent_process() as process:
-        yield process
-
-
 @pytest.fixture
 def live(rig: Rig) -> Rig:
     """A rig whose work is done by processes; a submission takes 0.4 s."""
@@ -176,8 +168,8 @@ def live(rig: Rig) -> Rig:
 
 
 @pytest.fixture
-def programs(live: Rig, parent: Parent) -> Iterator[Programs]:
-    started = Programs(live, parent)
+def programs(live: Rig, forking: None) -> Iterator[Programs]:
+    started = Programs(live)
     yield started
     started.end()
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from _pytest.mark import ParameterSet
 from engine_oracle import assert_all_collected, assert_truth
-from engine_processes import Parent, Point, Programs, assert_posted_once, live_rig, parent_process, wait_for
+from engine_processes import Point, Programs, assert_posted_once, live_rig, wait_for
 from engine_rig import Rig
 
 from openmart_lib.engine import worker_status
@@ -60,12 +60,6 @@ EXPORTING = [
 ]
 
 
-@pytest.fixture(scope="module")
-def parent() -> Iterator[Parent]:
-    with parent_process() as process:
-        yield process
-
-
 @pytest.fixture
 def live(rig: Rig) -> Rig:
     """A rig whose work is done by worker processes, against a sandbox 500 times as fast as life."""
@@ -73,8 +67,8 @@ def live(rig: Rig) -> Rig:
 
 
 @pytest.fixture
-def programs(live: Rig, parent: Parent) -> Iterator[Programs]:
-    started = Programs(live, parent)
+def programs(live: Rig, forking: None) -> Iterator[Programs]:
+    started = Programs(live)
     yield started
     started.end()
 

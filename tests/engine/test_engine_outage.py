@@ -11,11 +11,9 @@ import pytest
 from engine_oracle import assert_all_collected, assert_truth
 from engine_processes import (
     PageServer,
-    Parent,
     Programs,
     assert_posted_once,
     live_rig,
-    parent_process,
     wait_for,
 )
 from engine_rig import PATIENCE, Rig
@@ -30,12 +28,6 @@ TEN_MINUTES = 600.0
 PROBE_EVERY = 0.2  # seconds: the 5 s of life, at the pace of the sandbox
 
 
-@pytest.fixture(scope="module")
-def parent() -> Iterator[Parent]:
-    with parent_process() as process:
-        yield process
-
-
 @pytest.fixture
 def live(rig: Rig) -> Rig:
     """A rig whose work is done by processes."""
@@ -43,8 +35,8 @@ def live(rig: Rig) -> Rig:
 
 
 @pytest.fixture
-def programs(live: Rig, parent: Parent) -> Iterator[Programs]:
-    started = Programs(live, parent)
+def programs(live: Rig, forking: None) -> Iterator[Programs]:
+    started = Programs(live)
     yield started
     started.end()
 

@@ -19,11 +19,9 @@ from engine_processes import (
     PATIENCE,
     ROOT,
     SPEED,
-    Parent,
     Program,
     Programs,
     environment,
-    parent_process,
     pid_of_worker,
     wait_for,
 )
@@ -64,12 +62,6 @@ class Child:
         self.process.wait()
 
 
-@pytest.fixture(scope="module")
-def parent() -> Iterator[Parent]:
-    with parent_process() as process:
-        yield process
-
-
 @pytest.fixture
 def live(rig: Rig) -> Rig:
     """A rig without a dispatcher of its own, whose sandbox lives 500 times as fast."""
@@ -81,8 +73,8 @@ def live(rig: Rig) -> Rig:
 
 
 @pytest.fixture
-def programs(live: Rig, parent: Parent) -> Iterator[Programs]:
-    started = Programs(live, parent)
+def programs(live: Rig, forking: None) -> Iterator[Programs]:
+    started = Programs(live)
     yield started
     started.end()
 

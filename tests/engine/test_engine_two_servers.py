@@ -15,29 +15,22 @@ from engine_processes import (
     PATIENCE,
     ROOT,
     PageServer,
-    Parent,
     Programs,
     assert_posted_once,
     environment,
     kept_sandbox,
     live_rig,
-    parent_process,
     pid_of_worker,
     wait_for,
 )
 from engine_rig import Rig
+from forked import Forked
 
 from openmart_lib.engine import worker_status
 from openmart_lib.ledger import BatchState, queries
 from openmart_lib.ledger.runs import pause_run
 
 FINAL = {BatchState.COLLECTED, BatchState.UNKNOWN}
-
-
-@pytest.fixture(scope="module")
-def parent() -> Iterator[Parent]:
-    with parent_process() as process:
-        yield process
 
 
 @pytest.fixture
@@ -48,8 +41,8 @@ def live(rig: Rig) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def programs(live: Rig, parent: Parent) -> Iterator[Programs]:
-    started = Programs(live, parent)
+def programs(live: Rig, forking: None) -> Iterator[Programs]:
+    started = Programs(live)
     yield started
     started.end()
 
@@ -126,10 +119,11 @@ def test_of_two_servers_a_command_line_run_and_an_extra_worker_one_works_and_the
         wait_for(lambda server=server: server.answers)
     run_id = live.plan(40, per_batch=1)
     pause_run(live.ledger, run_id)  # until the command line, up at last, resumes it
-    command = subprocess.Popen(
+    command = Forked(
         [sys.executable, "-m", "openmart_lib", "resume", run_id, "--wait"],
         cwd=ROOT,
         env=environment(live),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from openmart_lib.sandbox import Sandbox
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared already; read when polars is imported
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+
+# Each of the tests' workers and of the programs they start would compile all of it anew: half of the time that
+# collecting takes, a third of a command's start. Where the folder cannot be written, nothing is.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_collection_finish() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from openmart_lib.api import Timeouts
 from openmart_lib.api.wire import Kind
@@ -45,6 +45,12 @@ PATIENCE = Timeouts(connect=PATIENT, read=PATIENT, total=PATIENT)  # a slow mach
 QUICK = Timeouts(connect=PATIENT, read=1.0, total=PATIENT)  # where a test's server falls silent in a read
 SUBMIT_SECONDS = 0.02
 TASK_SECONDS = (10.0, 30.0)
+_STATES = (
+    select(batch.c.state)
+    .join(run, run.c.id == batch.c.run_id)
+    .where(run.c.public_id == bindparam("run_id"))
+    .order_by(batch.c.batch_no)
+)
 LONGEST = 6 * 3600.0  # skipped seconds after which a test is not settling at all
 
 
@@ -84,6 +90,7 @@ class Rig:
         self.ledger = Ledger.open(self.settings.environment_dir, environment=SANDBOX, clock=self.clock)
         self.clients: Any = Clients(self.settings, submitting=PATIENCE, reading=PATIENCE)
         self.journal: Any = Journal(self.ledger.folder / FILE_NAME)
+        self._fingerprint_of: tuple[Settings | None, str] = None, ""
         self._executors: list[ThreadPoolExecutor] = []
         self._workers = itertools.count(1)
         self._plans = itertools.count(1)
@@ -144,17 +151,23 @@ class Rig:
         return plan_run(self.ledger, new_run(self, number, names, per_batch, kind, rejected))
 
     def info(self, run_id: str) -> RunInfo:
-        fingerprint = key_fingerprint(self.ledger, self.settings)
         return queries.run_info(
-            self.ledger, run_id, key_fingerprint=fingerprint, stall_after=self.pacing.stall_after
+            self.ledger, run_id, key_fingerprint=self._fingerprint(), stall_after=self.pacing.stall_after
         )
+
+    def _fingerprint(self) -> str:
+        """The fingerprint of the present settings' key, reckoned once: it is looked at in every wait."""
+        if self._fingerprint_of[0] is not self.settings:
+            self._fingerprint_of = self.settings, key_fingerprint(self.ledger, self.settings)
+        return self._fingerprint_of[1]
 
     def account(self) -> AccountInfo:
         return next(each for each in queries.accounts(self.ledger) if each.id == self.account_id)
 
     def states(self, run_id: str) -> list[str]:
-        """The states of a run's batches, in their order."""
-        return queries.batches(self.ledger, run_id)["state"].to_list()
+        """The states of a run's batches, in their order; asked for in every wait, so without the rest."""
+        with self.ledger.read() as connection:
+            return list(connection.execute(_STATES, {"run_id": run_id}).scalars())
 
     def batch(self, run_id: str, number: int = 1) -> dict[str, Any]:
         """One batch of a run, by its number."""
@@ -224,7 +237,7 @@ class Rig:
     def is_settled(self) -> bool:
         if not self.idle:
             return False
-        for info in queries.runs(self.ledger, key_fingerprint=key_fingerprint(self.ledger, self.settings)):
+        for info in queries.runs(self.ledger, key_fingerprint=self._fingerprint()):
             if info.state in (RunState.PLANNING, RunState.ACTIVE) or info.batches[BatchState.SENDING]:
                 return False
             if info.batches[BatchState.ACCEPTED] and not info.other_key:

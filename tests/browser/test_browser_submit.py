@@ -24,7 +24,10 @@ def test_a_cell_is_corrected_in_place_and_a_reload_finds_it_so(page: Page, serve
     grid = page.get_by_test_id("stDataFrame").nth(1).get_by_test_id("data-grid-canvas")
     grid.wait_for()
 
-    click_canvas(page, grid, 150, 52, clicks=2)  # the cell beside the number of the first row
+    click_canvas(page, grid, 150, 52)  # the cell beside the number of the first row
+    # Two clicks at once open no editor where the first one is not drawn yet: it is chosen, then opened.
+    expect(grid.locator("[role=gridcell][aria-selected=true]")).to_have_text("acme,com")
+    page.keyboard.press("Enter")
     cell = page.locator("#portal textarea")
     expect(cell).to_have_value("acme,com")
     cell.fill("sap.com")

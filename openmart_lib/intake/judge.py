@@ -36,7 +36,9 @@ class DomainCode(StrEnum):
 
 
 _NAME = r"^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
-_IP = r"^(?:(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+))*|[0-9a-f.]*:[0-9a-f:.]*)$"
+_IP = (  # a number alone is one where it is long enough: "24/7" is none
+    r"^(?:0x[0-9a-f]*|\d{8,}|(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+))+|[0-9a-f.]*:[0-9a-f:.]*)$"
+)
 _MAX_HOST = 253  # characters, RFC 1035
 # RFC 2606, 6761, 6762, 8375 and the endings home routers and offices use.
 _INTERNAL_ENDINGS = (

@@ -102,6 +102,8 @@ def test_a_cell_becomes_a_bare_registrable_domain_and_the_rule_is_named(cell, do
 @pytest.mark.parametrize(
     ("cell", "code"),
     [
+        ("24/7", "company_name"),
+        ("http://3232235777/", "ip"),
         (None, "blank"),
         ("", "blank"),
         (" \t\u00a0", "blank"),

@@ -71,7 +71,7 @@ def _bring_back(ledger: Ledger, connection: Connection, key: Key, told: Mapping[
         elif ready.state in NEVER_SENT:
             doubt(ledger, connection, row.id, seen=SENT_IN_PARTS)
             doubted += 1
-    if not found and (repeated := _known_first(connection, pk, key, told)) is not None:
+    if not found and (repeated := _known_first(ledger, connection, pk, key, told)) is not None:
         doubt(ledger, connection, repeated.id, seen=SENT_IN_PARTS)
         doubted += 1
     return doubted
@@ -99,13 +99,14 @@ def _waiting(ledger: Ledger, connection: Connection, row: Any, word: Told | None
     return moves.the_batch(connection, row.id)
 
 
-def _known_first(connection: Connection, pk: int, key: Key, told: Mapping[Key, Told]) -> Any:
+def _known_first(ledger: Ledger, connection: Connection, pk: int, key: Key, told: Mapping[Key, Told]) -> Any:
     """Return the batch that this one repeats, itself or through others, if this ledger did not send it."""
     seen: set[int] = set()
     number = told[key].repeats
     while number is not None and number not in seen:
         seen.add(number)
         if (row := _numbered(connection, pk, number)) is not None:
+            row = _waiting(ledger, connection, row, told.get((key[0], number)))  # copied while it was sent
             return row if row.state in NEVER_SENT else None
         word = told.get((key[0], number))
         number = None if word is None else word.repeats

@@ -200,6 +200,26 @@ def test_parts_of_a_search_leave_the_batch_they_came_from_in_doubt(desk: Desk) -
     assert sent_rest(desk) == []
 
 
+def test_parts_of_a_search_leave_it_in_doubt_too_when_the_copy_was_made_while_it_was_being_sent(
+    desk: Desk,
+) -> None:
+    """The journal says that the batch was turned away; what it was sent on as it says of the parts."""
+    run_id = desk.plan(1, size=4, **PRICED)
+    claim = desk.send()
+    copied = desk.copy()
+    desk.put_back(copied)
+    desk.say("released", claim)
+    submissions.refuse(desk.ledger, claim.pk, status=400, detail="no")
+    find_row(desk.ledger, claim.pk)
+    desk.taken("B-1")
+    desk.put_back(copied)
+
+    again(desk)
+
+    assert outcomes(desk.ledger, run_id) == {"unknown": 4}
+    assert sent_rest(desk) == []
+
+
 def test_a_part_of_a_batch_that_was_cancelled_in_the_copy_is_not_shown_as_unpaid(desk: Desk) -> None:
     run_id = desk.plan(1, size=4, **PRICED)
     copied = desk.copy()

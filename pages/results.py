@@ -92,10 +92,6 @@ if chosen is None:
     results_receipt.show(picked.each[0])
     st.stop()
 results_ranking.check_address()
-with widgets.errors_shown():
-    explorer = results_frames.explorer(chosen)
-    result = results_frames.numbers(chosen)
-
 if chosen.alone is not None:
     run_card.heading(chosen.alone)
     if chosen.final_rows < chosen.row_count:
@@ -103,6 +99,9 @@ if chosen.alone is not None:
     results_chain.show(chosen.alone)
 else:
     results_together.heading(chosen)
+with widgets.errors_shown():  # below the heading: of a large run it can take a while
+    explorer = results_frames.explorer(chosen)
+    result = results_frames.numbers(chosen)
 results_view.headline(chosen, result)
 results_pictures.outcomes(chosen, explorer, result)
 pictures = st.container()  # its place: rows can be read while the pictures are being counted

@@ -17,13 +17,16 @@ import anyio.to_thread
 import streamlit as st
 
 from openmart_lib.api.address import is_loopback
-from openmart_lib.dashboard import drafts
+from openmart_lib.dashboard import drafts, results_frames
 from openmart_lib.dashboard.routes import sweep_exports
 from openmart_lib.engine import Supervisor
 from openmart_lib.errors import ConfigError, OpenmartError
+from openmart_lib.ledger import open_ledger
+from openmart_lib.results.readying import Readying
 from openmart_lib.settings import load_settings
 
 BEHIND_PROXY: Final = "OPENMART_BEHIND_PROXY"
+READY_EVERY: Final = 30.0  # seconds
 
 
 @asynccontextmanager
@@ -41,9 +44,13 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any]]:
     _end_when_hung_up()
     supervisor = await anyio.to_thread.run_sync(_start_engine)
     warm_up()
+    stopping = threading.Event()
+    if supervisor is not None:
+        threading.Thread(target=_make_runs_ready, args=(stopping,), name="readying", daemon=True).start()
     try:
         yield {"engine": supervisor is not None}
     finally:
+        stopping.set()
         if supervisor is not None:
             _say(
                 "Stopping. Submissions on their way are finished first (up to 3 minutes), so that no batch "
@@ -113,6 +120,15 @@ def warm_up() -> None:
     charts.group_bar({Outcome.MATCHED: 1})[0].to_dict()
     gc.collect()
     gc.freeze()
+
+
+def _make_runs_ready(stopping: threading.Event) -> None:
+    """Keep the results of large runs ready to be opened, until the server ends."""
+    with contextlib.suppress(OpenmartError), contextlib.closing(open_ledger(load_settings())) as ledger:
+        readying = Readying(ledger, results_frames.prepare)  # the very job that a page would start
+        while not stopping.wait(READY_EVERY):
+            with contextlib.suppress(OpenmartError, OSError):  # a page that needs them says what is wrong
+                readying.go_on()
 
 
 def _say(text: str) -> None:

@@ -47,7 +47,7 @@ def live(run_id: str, *, shown: str) -> None:
     st.set_page_config(page_title=tab_title(run))
     attention.worker_box(any(one.moving for one in runs))
     attention.boxes(run, batches)
-    results_frames.prepare(run)
+    results_frames.prepare(resources.ledger(), run)
     _card(run, batches)
     if batches.height:
         batch_table.show(run, batches)

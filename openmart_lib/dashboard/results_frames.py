@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 import streamlit as st
 
-from openmart_lib.dashboard import background, resources
-from openmart_lib.ledger import Ledger, RunState, queries
+from openmart_lib.dashboard import background, resources, results_columns, words
+from openmart_lib.errors import OpenmartError
+from openmart_lib.ledger import Ledger, Outcome, queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import join, pictures, summary
 from openmart_lib.results.explore import Explorer
 from openmart_lib.results.facets import facet_frame
 from openmart_lib.results.quality import Criterion
+from openmart_lib.results.readying import make_ready
 from openmart_lib.results.summary import Summary
 from openmart_lib.results.together import Runs
+from openmart_lib.results.withheld import withhold
 
-LONGEST_JOIN: Final = 600.0  # seconds; then the page joins them itself
+FIRST_ROWS: Final = 100  # shown while all are being joined
 RUNS_KEPT: Final = 4  # a run of a million rows takes some 350 MB
 
 
@@ -31,19 +35,18 @@ class Told:
     titles: pl.DataFrame
 
 
-def prepare(run: RunInfo) -> None:
+def prepare(ledger: Ledger, run: RunInfo) -> None:
     """Begin to join a large finished run in the background: somebody looks at it, and will open its results.
 
     What is made is kept in the results folder; where it is there already, this costs next to nothing.
     """
-    if run.state is not RunState.DONE or run.row_count < join.KEEP_FROM:
-        return
-    ledger, run_id = resources.ledger(), run.run_id
-    background.start(_job(run), lambda _: _keep(ledger, run_id))
+    if not run.outcomes[Outcome.PENDING] and run.row_count >= join.KEEP_FROM:
+        background.start(_job(run), lambda progress: _make_ready(ledger, run, progress))
 
 
-def _keep(ledger: Ledger, run_id: str) -> None:
-    join.results_lazy(ledger, run_id, "rows", contacts=False, keep_from=join.KEEP_FROM)
+def _make_ready(ledger: Ledger, run: RunInfo, progress: background.Progress) -> None:
+    # The answers are three quarters of the work, the join is the rest.
+    make_ready(ledger, run, lambda done, of: progress(3 * done, 4 * of), keep_from=join.KEEP_FROM)
 
 
 def _job(run: RunInfo) -> str:
@@ -51,13 +54,39 @@ def _job(run: RunInfo) -> str:
 
 
 def explorer(runs: Runs) -> Explorer:
-    """Return the results, one line per uploaded row, ready for looking around."""
+    """Return the results, one line per uploaded row, ready for looking around.
+
+    A large run that was not joined yet shows its first rows meanwhile, and how far it is.
+    """
     for run in runs.each:
+        prepare(resources.ledger(), run)
         job = background.find(_job(run))
-        if job is not None and not job.wait(0.1):
-            with st.spinner("Joining the results to your rows…"):  # once, not a second time beside it
-                job.wait(LONGEST_JOIN)
+        if job is not None and not job.wait(0.4):
+            with st.empty().container():
+                _meanwhile(run, job)
+        if job is not None and job.future.exception() is not None:
+            background.forget(_job(run))  # joined by the page itself, which says what is wrong
     return _explorer(runs.ids, _state(runs))
+
+
+def _meanwhile(run: RunInfo, job: background.Job[None]) -> None:
+    bar, first = st.container(), st.container()
+    with first, suppress(OpenmartError):
+        rows = join.first_rows(resources.ledger(), run.run_id, FIRST_ROWS)
+        if rows is not None:
+            shown = withhold(resources.ledger(), rows).frame
+            st.caption(f"The first {FIRST_ROWS} rows. Filters, pictures and files come with all of them.")
+            st.dataframe(
+                results_columns.for_reading(shown, results_columns.extra()),
+                hide_index=True,
+                column_config=results_columns.config(shown),
+                alt=f"The first {FIRST_ROWS} rows, while the others are being joined",
+                key=f"first_rows_{run.run_id}",
+                placeholder="",
+            )
+    with bar, suppress(OpenmartError):
+        what = f"Putting the answers beside your {words.counted(run.row_count, 'row')}, once"
+        background.follow(job, what)
 
 
 def companies(runs: Runs, ranking: tuple[Criterion, ...]) -> Explorer:

@@ -19,32 +19,48 @@ _FETCHED: Final = 20_000  # lines taken from the database at a time: a run may h
 
 
 @in_plain_words
-def row_states(ledger: Ledger, run_id: str) -> pl.DataFrame:
+def row_states(
+    ledger: Ledger, run_id: str, *, first: int | None = None, of: Collection[str] = ()
+) -> pl.DataFrame:
     """Return one row per uploaded row, in order.
 
     Columns: seq, file_line, intake, code, reason, domain, asked_title, duplicate_of, outcome,
     outcome_reason.
+
+    Args:
+        first: Only so many rows, the first ones.
+        of: Only these columns: of a million rows each takes its time.
     """
-    columns = [uploaded_row.c[name] for name in _ROW_SCHEMA]
+    schema = {name: dtype for name, dtype in _ROW_SCHEMA.items() if not of or name in of}
+    columns = [uploaded_row.c[name] for name in schema]
     with ledger.read() as connection:
         mine = uploaded_row.c.run_id == run_pk(connection, run_id)
-        return read_frame(connection, select(*columns).where(mine).order_by(uploaded_row.c.seq), _ROW_SCHEMA)
+        query = select(*columns).where(mine).order_by(uploaded_row.c.seq).limit(first)
+        return read_frame(connection, query, schema)
 
 
 @in_plain_words
 def links(
-    ledger: Ledger, run_id: str, *, seq: int | None = None, task_nos: Collection[int] | None = None
+    ledger: Ledger,
+    run_id: str,
+    *,
+    seq: int | None = None,
+    first: int | None = None,
+    task_nos: Collection[int] | None = None,
 ) -> pl.DataFrame:
     """Return one row per tie of a task (or person) to a row: seq, task_no, person_no, outcome, reason.
 
     Args:
         seq: Only the ties of this uploaded row; read by index.
+        first: Only those of so many uploaded rows, the first ones; read by index.
         task_nos: Only the ties of these tasks.
     """
     columns = [row_task.c[name] for name in _LINK_SCHEMA]
     query = select(*columns)
     if seq is not None:
         query = query.where(row_task.c.seq == seq)
+    if first is not None:
+        query = query.where(row_task.c.seq <= first)
     if task_nos is not None:
         query = query.where(row_task.c.task_no.in_(task_nos))
     with ledger.read() as connection:

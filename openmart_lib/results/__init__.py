@@ -13,7 +13,7 @@ Read ``join`` (the frames that pages show and files hold), then what it is made 
     unmatched_file, lance_files: two other kinds of files
     receipt, receipt_page: what was asked, what became of it, what it may have cost
     again, chain, chain_file: rows tried again, and the best that a chain of runs found
-    cache, dense: derived files kept under a stamp; joins on small whole numbers
+    cache, dense, readying: derived files kept under a stamp, joins on small numbers; large runs made ready
 """
 
 from openmart_lib.results import export, join, records, summary

@@ -36,6 +36,7 @@ NOT_OURS: Final = "its tracking id is none of this run's"
 NO_ROW: Final = "no uploaded row names its tracking id"
 UNASSIGNED: Final = "unassigned: it fits none of the people asked for"
 _RESULT_SCHEMA: Final = {"seq": pl.UInt32, "result": pl.String, "deleted": pl.String}
+OF_STATE: Final = ("seq", "domain", "asked_title", "duplicate_of", "outcome", "outcome_reason")
 _UTC: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -172,7 +173,7 @@ def _rows(parts: Parts) -> pl.DataFrame:
     the lines) and ``row_batch_id`` are of the task that counts for that row.
     """
     places = parts.upload.select(pl.col("seq", "file_line").cast(pl.UInt32))
-    states = parts.states.drop("file_line", "intake", "code", "reason")
+    states = parts.states.select(OF_STATE)
     rows = places.join(states, on="seq", how="left", maintain_order="left").with_columns(
         pl.coalesce("duplicate_of", "seq").alias("source"),
         pl.col("outcome").fill_null(str(Outcome.PENDING)),

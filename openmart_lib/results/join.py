@@ -13,7 +13,7 @@ from openmart_lib.ledger import Ledger, Outcome, queries
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.ledger.reused import reused_from
 from openmart_lib.results import cache, records
-from openmart_lib.results.assembly import Form, Parts, assemble, strays
+from openmart_lib.results.assembly import OF_STATE, Form, Parts, assemble, strays
 from openmart_lib.results.borrowed import with_borrowed
 from openmart_lib.results.columns import OWN_COLUMNS, in_order, uploaded_names
 from openmart_lib.results.companies import best_of_companies
@@ -74,11 +74,14 @@ def results_lazy(
     ranking: Sequence[Criterion] = RANKING,
     rows: pl.Series | None = None,
     keep_from: int = KEEP_FROM,
+    progress: records.Progress | None = None,
 ) -> pl.LazyFrame:
     """Return ``results`` unread: of a large finished run only the columns and rows that are used are read.
 
     Args:
         keep_from: Uploaded rows from which the joined frame of a finished run is kept in the results folder.
+        progress: Told how far the answers of a run are taken apart, as ``records.scan_lines`` tells it; the
+            join is about a third more.
 
     Raises:
         RunNotFoundError, InputError: As ``results``.
@@ -89,7 +92,7 @@ def results_lazy(
         )
     runs = Runs.read(ledger, run_id)
     form: Form = "long" if shape in ("long", "companies") else "wide" if contacts else "rows"
-    frame = _together([_of_run(ledger, run, form, keep_from) for run in runs.each], runs)
+    frame = _together([_of_run(ledger, run, form, keep_from, progress) for run in runs.each], runs)
     shown = None if rows is None else runs.number().is_in(rows.cast(pl.Int64).implode())
     if shape == "companies":
         lines = frame.collect()
@@ -117,8 +120,37 @@ def unmatched(ledger: Ledger, run_id: str) -> pl.DataFrame:
     return strays(links, lines.collect().sort("task_no", maintain_order=True))
 
 
-def read_parts(ledger: Ledger, run_id: str) -> Parts:
+def first_rows(ledger: Ledger, run_id: str, most: int) -> pl.DataFrame | None:
+    """Return the first rows of ``results`` (shape ``rows``, no numbered contacts) before all are joined.
+
+    Only their own answers are read, so it is quick in a run of a million rows. None where they cannot be told
+    without the others: rows of other runs or other rows' tasks answer for them.
+    """
+    info, states = queries.run_info(ledger, run_id), queries.row_states(ledger, run_id, first=most)
+    links = queries.links(ledger, run_id, first=most)
+    task_nos = links["task_no"].unique().to_list()
+    shared = queries.links(ledger, run_id, task_nos=task_nos).height > links.height
+    if info.made_elsewhere or shared or reused_from(ledger, run_id):
+        return None
+    if states.filter(pl.col("duplicate_of") > most).height:
+        return None
+    lines = records.flatten_answers(queries.answers(ledger, run_id, task_nos=task_nos), info.kind)
+    parts = Parts(
+        info=info,
+        upload=queries.upload_rows(ledger, run_id).head(most).collect(),
+        states=states,
+        links=links,
+        batches=queries.batches(ledger, run_id),
+        lines=lines.sort("task_no", maintain_order=True),
+    )
+    return assemble(parts, "rows")
+
+
+def read_parts(ledger: Ledger, run_id: str, progress: records.Progress | None = None) -> Parts:
     """Read what a run is put together from.
+
+    Args:
+        progress: As for ``results_lazy``.
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -128,18 +160,20 @@ def read_parts(ledger: Ledger, run_id: str) -> Parts:
     own = Parts(
         info=queries.run_info(ledger, run_id),
         upload=queries.upload_rows(ledger, run_id).collect(),
-        states=queries.row_states(ledger, run_id),
+        states=queries.row_states(ledger, run_id, of=OF_STATE),
         links=queries.links(ledger, run_id),
         batches=queries.batches(ledger, run_id),
-        lines=records.answer_lines(ledger, run_id),
+        lines=records.answer_lines(ledger, run_id, progress),
         foreign=queries.foreign_tracking(ledger, run_id),
     )
     return with_borrowed(ledger, run_id, own)
 
 
-def _of_run(ledger: Ledger, run: RunInfo, form: Form, keep_from: int) -> pl.LazyFrame:
+def _of_run(
+    ledger: Ledger, run: RunInfo, form: Form, keep_from: int, progress: records.Progress | None
+) -> pl.LazyFrame:
     run_id = run.run_id
-    build = partial(_build, ledger, run_id, form)
+    build = partial(_build, ledger, run_id, form, progress)
     if run.row_count < keep_from or run.outcomes[Outcome.PENDING] or run.planned_at is None:
         return build().lazy()
     if reused_from(ledger, run_id):  # kept here, data of another run would outlive its being deleted there
@@ -150,8 +184,8 @@ def _of_run(ledger: Ledger, run: RunInfo, form: Form, keep_from: int) -> pl.Lazy
     return cache.kept(ledger.results_dir / f"{run_id}.{form}.parquet", stamp, build)
 
 
-def _build(ledger: Ledger, run_id: str, form: Form) -> pl.DataFrame:
-    return assemble(read_parts(ledger, run_id), form)
+def _build(ledger: Ledger, run_id: str, form: Form, progress: records.Progress | None) -> pl.DataFrame:
+    return assemble(read_parts(ledger, run_id, progress), form)
 
 
 def _together(frames: list[pl.LazyFrame], runs: Runs) -> pl.LazyFrame:

@@ -7,6 +7,7 @@ than 10,000 payloads are in memory at once.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from openmart_lib.ledger.verdicts import assign
 from openmart_lib.results import cache
 from openmart_lib.results.derived import RECORD_FACTS, of_records
 from openmart_lib.results.flatten import FOUND_SCHEMA, flatten
+
+Progress = Callable[[int, int], None]
 
 LAYOUT: Final = "2"  # of the Parquet files; another number makes every file stale
 RECORD_SCHEMA: Final[dict[str, Any]] = {
@@ -45,23 +48,29 @@ def records(ledger: Ledger, run_id: str) -> pl.DataFrame:
     return answer_lines(ledger, run_id).filter(pl.col("record_no").is_not_null())
 
 
-def answer_lines(ledger: Ledger, run_id: str) -> pl.DataFrame:
+def answer_lines(ledger: Ledger, run_id: str, progress: Progress | None = None) -> pl.DataFrame:
     """Return the records of a run, and one row with a null ``record_no`` per answer without any, by task.
 
     Columns: ``RECORD_SCHEMA``.
 
+    Args:
+        progress: As for ``scan_lines``.
+
     Raises:
         RunNotFoundError: If there is no such run.
     """
-    lines = scan_lines(ledger, run_id).collect()
+    lines = scan_lines(ledger, run_id, progress).collect()
     # Each part is in order; one with records of nobody, or with late answers, may break it.
     return lines if lines["task_no"].is_sorted() else lines.sort("task_no", maintain_order=True)
 
 
-def scan_lines(ledger: Ledger, run_id: str) -> pl.LazyFrame:
+def scan_lines(ledger: Ledger, run_id: str, progress: Progress | None = None) -> pl.LazyFrame:
     """Return ``answer_lines`` unread, part after part, each in order of its tasks.
 
     Read from ``<run id>-<part>.parquet`` in the results folder while that is up to date, else rebuilt.
+
+    Args:
+        progress: Told (parts that are ready, parts in all).
 
     Raises:
         RunNotFoundError: If there is no such run.
@@ -69,10 +78,13 @@ def scan_lines(ledger: Ledger, run_id: str) -> pl.LazyFrame:
     kind = queries.run_info(ledger, run_id).kind
     parts = [pl.LazyFrame(schema=RECORD_SCHEMA)]
     paths = []
-    for part, stamp in _part_stamps(ledger, run_id):
+    stamps = _part_stamps(ledger, run_id)
+    for done, (part, stamp) in enumerate(stamps, 1):
         path = ledger.results_dir / f"{run_id}-{part}.parquet"
         paths.append(path)
         parts.append(cache.kept(path, stamp, partial(_build, ledger, run_id, kind, part)))
+        if progress is not None:
+            progress(done, len(stamps))
     cache.forget(ledger, run_id, keep=paths, of="-*")
     return pl.concat(parts)
 

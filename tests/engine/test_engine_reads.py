@@ -280,7 +280,8 @@ def test_a_server_that_is_down_is_asked_by_one_probe_at_a_time_and_all_polls_are
     run_id = rig.plan(12, per_batch=1)
     rig.until(lambda: rig.states(run_id).count("accepted") == 12, skip=False)
     down = rig.sandbox.faults.add(fault, on="reads", times=None, **values)
-    _real_time(rig, 0.1)
+    asked = rig.reads()
+    _real_time(rig, 0.1, until=lambda: rig.reads() >= asked + 5 and rig.dispatcher.reading == 0)
     before = rig.reads()
 
     took = _real_time(rig, 0.6)

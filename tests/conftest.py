@@ -24,10 +24,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared already; re
 # collecting takes, a third of a command's start. Where the folder cannot be written, nothing is.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+gc.disable()  # until all is collected: next to nothing of what is imported is garbage
 
 
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from walking through thousands of tests and libraries again and again."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -66,7 +66,21 @@ def clean_domains(cells: pl.Series, *, allow_example: bool = False) -> pl.DataFr
 def _clean_part(raw: pl.Series, allow_example: bool) -> pl.DataFrame:
     settled = settle_plain(raw)
     is_open = settled.get_column("domain").is_null()
-    open_rows = settled.select("raw").filter(is_open)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(raw))
+    known = {"domain": settled["domain"], "domain_unicode": settled["domain"], "rule": settled["rule"]}
+    columns = [known.get(name, nothing).clone().alias(name) for name in SCHEMA if name != "raw"]
+    if not is_open.any():  # a short list takes as long as its steps, however few rows they have
+        return raw.to_frame().with_columns(columns)
+    # Most rows are settled, so the others are put in their places and nothing is looked up for all.
+    rows = is_open.arg_true()
+    verdicts, found = _verdicts(settled.select("raw").filter(is_open), allow_example)
+    return raw.to_frame().with_columns(
+        each.scatter(rows, verdicts[each.name].gather(found)) for each in columns
+    )
+
+
+def _verdicts(open_rows: pl.DataFrame, allow_example: bool) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the verdicts of cells that are not plain, and the place among them of each row's, in order."""
     judged = _judge_cells(open_rows.get_column("raw").drop_nulls().unique(), allow_example)
     found = (
         open_rows.join(judged.with_row_index("place"), on="raw", how="left", maintain_order="left")
@@ -76,15 +90,7 @@ def _clean_part(raw: pl.Series, allow_example: bool) -> pl.DataFrame:
     blank = pl.DataFrame(
         {"code": [DomainCode.BLANK.value], "reason": [REASONS[DomainCode.BLANK]]}, schema_overrides=SCHEMA
     )
-    verdicts = pl.concat([judged, blank], how="diagonal")
-    # Most rows are settled, so the others are put in their places and nothing is looked up for all.
-    rows, nothing = is_open.arg_true(), pl.Series([None], dtype=pl.String).new_from_index(0, len(raw))
-    known = {"domain": settled["domain"], "domain_unicode": settled["domain"], "rule": settled["rule"]}
-    return raw.to_frame().with_columns(
-        known.get(name, nothing).clone().scatter(rows, verdicts[name].gather(found)).alias(name)
-        for name in SCHEMA
-        if name != "raw"
-    )
+    return pl.concat([judged, blank], how="diagonal"), found
 
 
 def _judge_cells(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
@@ -100,17 +106,17 @@ def _judge_cells(unique: pl.Series, allow_example: bool) -> pl.DataFrame:
     unicode_name = pl.when(pl.col("domain").is_not_null()).then(pl.coalesce("readable", "domain"))
     judged = judged.with_columns(domain_unicode=unicode_name)
     rejected = pl.col("code").is_not_null()
-    parts = [
-        mended,
-        judged.filter(~rejected).with_columns(reason=pl.lit(None, pl.String)),
-        judged.filter(rejected).with_columns(reason=reason()),
-    ]
+    parts = [mended, judged.filter(~rejected).with_columns(reason=pl.lit(None, pl.String))]
+    if parts[1].height < judged.height:
+        parts.append(judged.filter(rejected).with_columns(reason=reason()))
     return pl.concat(part.select(*SCHEMA) for part in parts)
 
 
 def _settle_mended(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the verdicts of cells that are plain once they are mended, and the other cells."""
     is_mended = texts.select(pl.col("repair").is_not_null() & pl.col("code").is_null()).to_series()
+    if not is_mended.any():
+        return pl.DataFrame(schema=SCHEMA), texts
     mended = texts.filter(is_mended)
     settled = settle_plain(mended.get_column("text"))
     none = pl.lit(None, pl.String)

@@ -74,15 +74,15 @@ def judge_hosts(cells: pl.DataFrame, allow_example: bool) -> pl.DataFrame:
         & ~pl.col("text").str.contains("[", literal=True)
     ).fill_null(False)
     is_easy = hosts.select(easy).to_series()  # once for both halves
-    settled = hosts.filter(is_easy).with_columns(
-        domain="owner", readable=none, suggestion=none, linkedin_url=none
-    )
-    judged = _judge_closely(hosts.filter(~is_easy), allow_example)
+    judged = []
+    if is_easy.any() or hosts.is_empty():
+        settled = {"domain": pl.col("owner"), "readable": none, "suggestion": none, "linkedin_url": none}
+        judged.append(hosts.filter(is_easy).with_columns(**settled))
+    if not is_easy.all():
+        judged.append(_judge_closely(hosts.filter(~is_easy), allow_example))
     columns = [name for name in _COLUMNS if name != "rule"]
     extra = [name for name in cells.columns if name not in _COLUMNS]
-    return pl.concat(
-        frame.with_columns(rule=_rule()).select(*columns, "rule", *extra) for frame in (settled, judged)
-    )
+    return pl.concat(frame.with_columns(rule=_rule()).select(*columns, "rule", *extra) for frame in judged)
 
 
 def _judge_closely(hosts: pl.DataFrame, allow_example: bool) -> pl.DataFrame:

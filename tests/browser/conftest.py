@@ -42,6 +42,12 @@ SPEED = 500.0  # a submission takes 52 ms, a task at most 0.26 s, an answer of L
 PATIENCE_MS = 90_000
 expect.set_options(timeout=PATIENCE_MS)  # its own 5 s are short where three processes share two cores
 VIEWPORT = {"width": 1400, "height": 1000}
+# Spinners and sliding boxes are drawn sixty times a second, for as long as something is waited for.
+STILL = """
+    const still = new CSSStyleSheet()
+    still.replaceSync("*, *::before, *::after { animation: none !important; transition: none !important }")
+    document.adoptedStyleSheets = [still]
+"""
 PAINTED = """([canvas, x, y]) => {
     const box = canvas.getBoundingClientRect()
     const across = canvas.width / box.width, down = canvas.height / box.height
@@ -150,16 +156,23 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     """One person's browser: what a server's first page brought is in its cache for all others."""
     made = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")  # type: ignore[arg-type]  # a size
     made.set_default_timeout(PATIENCE_MS)
+    made.add_init_script(STILL)
     yield made
     made.close()
 
 
+@pytest.fixture(scope="session")
+def tab(context: BrowserContext) -> Page:
+    """One tab for all tests: its process has read the pages' megabytes of script, a new tab's would again."""
+    return context.new_page()
+
+
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """An empty tab."""
-    tab = context.new_page()
-    yield tab
-    tab.close()
+def page(tab: Page) -> Page:
+    """The tab, as wide and as light as a new one. Going to an address begins a new session."""
+    tab.set_viewport_size(VIEWPORT)  # type: ignore[arg-type]  # a size
+    tab.emulate_media(color_scheme="light")
+    return tab
 
 
 def address(name: str) -> str:

@@ -26,7 +26,7 @@ from openmart_lib.ledger.journal import FILE_NAME
 from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.opening import SET_ASIDE
 from openmart_lib.ledger.replay import LISTS_AGAIN, replay
-from openmart_lib.wording import utc_minute
+from openmart_lib.wording import counted, utc_minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Restored:
     unknown_batches: int
     paused_runs: int
     strangers: list[tuple[str, str]]
+    unanswered: int
     carried: Carried
     set_aside: Path | None
 
@@ -52,6 +53,12 @@ class Restored:
         )
         if wishes := self.carried.sentence():
             said += f" {wishes}"
+        if self.unanswered:
+            said += (
+                " Sent since, not in this backup and without an answer: "
+                f"{counted(self.unanswered, 'batch', 'batches')}; may have been charged beyond what is "
+                "shown here."
+            )
         if self.strangers:
             ids = ", ".join(batch_id for _, batch_id in self.strangers)
             said += f" Paid for in runs that this backup does not know; ask Openmart for them: {ids}."
@@ -101,7 +108,9 @@ def _reconcile(ledger: Ledger, made_at: float, carried: Carried, set_aside: Path
     with ledger.write() as connection:
         append_event(connection, ledger.now(), "restored", made_at=made_at, strangers=done.strangers)
     unknown = done.unknown + len(lost)
-    return Restored(made_at, done.accepted, unknown, done.paused_runs, done.strangers, carried, set_aside)
+    return Restored(
+        made_at, done.accepted, unknown, done.paused_runs, done.strangers, done.unanswered, carried, set_aside
+    )
 
 
 @contextmanager

@@ -43,7 +43,11 @@ _SEEN: Final = "journal_lines"  # in `meta`: lines of the journal that this ledg
 @dataclass(slots=True)
 class Replayed:
     """What a replay brought in. ``strangers`` are (run id, batch id) accepted for runs or batches that this
-    ledger does not have: they were paid for, and their ids are all that is left of them here."""
+    ledger does not have: they were paid for, and their ids are all that is left of them here.
+
+    ``unanswered`` are such batches of which no id is known: they may have been paid for, too, and nothing
+    here shows it.
+    """
 
     accepted: int = 0
     unknown: int = 0
@@ -51,6 +55,7 @@ class Replayed:
     paused_runs: int = 0
     older: bool = False
     strangers: list[tuple[str, str]] = field(default_factory=list)
+    unanswered: int = 0
 
 
 def replay(ledger: Ledger, journal_file: Path, *, pause: str | None = None) -> Replayed:
@@ -79,6 +84,7 @@ def replay(ledger: Ledger, journal_file: Path, *, pause: str | None = None) -> R
         missing = {key: word for key, word in missing.items() if key not in known}
     ids = {row.batch_id for row in known.values()}
     done.strangers = [(key[0], word.batch_id) for key, word in missing.items() if word.batch_id]
+    done.unanswered = sum(word.may_be_created for word in missing.values()) - len(done.strangers)
     for key, row in ((key, known[key]) for key in told if key in known):
         try:
             if _is_news(row, told[key], ids):

@@ -85,19 +85,23 @@ def test_a_batch_that_was_turned_away_before_the_backup_stays_planned(folder: Pa
     ledger.close()
 
 
-def test_batches_of_runs_that_the_backup_does_not_know_are_named(folder: Path, tmp_path: Path) -> None:
+def test_batches_of_runs_that_the_backup_does_not_know_are_named_or_counted(
+    folder: Path, tmp_path: Path
+) -> None:
     ledger = opened(folder)
     journal = Journal(folder / FILE_NAME)
     file = backup(ledger, tmp_path / "empty.zip")
-    run_id = plan_run(ledger, new_run(1, per_batch=1))
+    run_id = plan_run(ledger, new_run(2, per_batch=1))
     claim = send(ledger, journal, queries.accounts(ledger)[0].id)
     journal.append("accepted", run_id=claim.run_id, batch_no=claim.batch_no, batch_id="B-9")
+    send(ledger, journal, queries.accounts(ledger)[0].id)
     journal.close()
     ledger.close()
 
     restored = restore(folder, file, environment="sandbox")
 
     assert restored.strangers == [(run_id, "B-9")]
+    assert "not in this backup and without an answer: 1 batch; may have been charged" in restored.sentence()
 
 
 def test_the_present_ledger_is_set_aside_and_never_deleted(folder: Path, tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ class Restored:
         if self.strangers:
             ids = ", ".join(batch_id for _, batch_id in self.strangers)
             said += f" Paid for in runs that this backup does not know; ask Openmart for them: {ids}."
+        if self.set_aside is not None:
+            said += f" The former ledger is kept, with its personal data, in {self.set_aside}."
         return said
 
 

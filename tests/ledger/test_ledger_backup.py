@@ -113,6 +113,7 @@ def test_the_present_ledger_is_set_aside_and_never_deleted(folder: Path, tmp_pat
 
     assert restored.set_aside is not None
     assert (restored.set_aside / "ledger.db").stat().st_size > 0
+    assert f"kept, with its personal data, in {restored.set_aside}." in restored.sentence()
     assert file.stat().st_mode & 0o777 == 0o600
 
 

@@ -111,7 +111,8 @@ class Report:
         """Return what happened, what it means and what to do next, in plain words."""
         run = self.run
         counts = ", ".join(f"{n:,} {outcome}" for outcome, n in run.outcomes.items() if n)
-        said = f"Run {run.run_id} ({run.name}): {run.final_rows:,} of {run.row_count:,} rows final; {counts}."
+        final = run.final_rows - run.rows_in_doubt
+        said = f"Run {run.run_id} ({run.name}): {final:,} of {run.row_count:,} rows final; {counts}."
         parts = [said]
         if self.standing is Standing.HELD:
             parts.append(f"Held: {self.note}. {_held_meaning(run)}")

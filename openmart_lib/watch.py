@@ -66,12 +66,13 @@ def display(*, wanted: bool = True) -> Iterator[Show]:
 def progress_words(report: Report) -> str:
     """Return where the rows are: "312 of 500 rows final · 100 being sent · 88 at Openmart"."""
     run, pending = report.run, report.run.pending
-    parts = [f"{run.final_rows:,} of {run.row_count:,} rows final"]
+    parts = [f"{run.final_rows - run.rows_in_doubt:,} of {run.row_count:,} rows final"]
     places = (
         (pending.waiting, "waiting"),
         (pending.sending, "being sent"),
         (pending.at_openmart, "at Openmart"),
         (pending.fetching, "being fetched"),
+        (run.rows_in_doubt, "in doubt"),
     )
     parts += [f"{n:,} {words}" for n, words in places if n]
     if report.note:

@@ -99,8 +99,8 @@ def _interruption(one: Interruption, where: tzinfo) -> str:
 
 def _progress_chart(run: RunInfo) -> None:
     end = run.finished_at or time.time()
-    if run.planned_at is None or end - run.planned_at < CHART_FROM:
-        return
+    if run.planned_at is None or end - run.planned_at < CHART_FROM or not run.final_rows:
+        return  # too short, or a flat line: nothing is final yet
     progress = queries.progress(resources.ledger(), run.run_id)
     submissions = queries.submissions(resources.ledger(), run.run_id)
     chart, sentence = charts.progress_chart(progress, submissions, run.row_count, until=end)
@@ -120,7 +120,7 @@ def _all_runs(runs: list[RunInfo]) -> None:
             {
                 "Run": run.name,
                 "State": "needs you" if run.needs_person else words.RUN_STATE_NAMES[run.state],
-                "Rows final": run.final_rows,
+                "Rows final": run.final_rows - run.rows_in_doubt,
                 "Rows": run.row_count,
                 "Matched": words.groups(run.outcomes).get("found", 0),
                 "What": words.KIND_NAMES[run.kind],

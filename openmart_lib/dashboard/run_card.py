@@ -44,7 +44,7 @@ def progress(run: RunInfo, pace: Pace) -> None:
 
 def progress_sentence(run: RunInfo, pace: Pace) -> str:
     """Return "312 of 500 rows final · 2 batches in flight · about 3 min left"."""
-    doubtful = rows_in_doubt(run)
+    doubtful = run.rows_in_doubt
     parts = [f"{words.count(run.final_rows - doubtful)} of {words.counted(run.row_count, 'row')} final"]
     if doubtful:
         parts.append(f"{words.count(doubtful)} in doubt, waiting for your decision")
@@ -62,11 +62,6 @@ def progress_sentence(run: RunInfo, pace: Pace) -> str:
     else:
         parts.append(words.RUN_STATE_NAMES[run.state])
     return " · ".join(parts)
-
-
-def rows_in_doubt(run: RunInfo) -> int:
-    """Return the rows of which nobody knows whether Openmart took them, while a person must say what then."""
-    return run.outcomes[Outcome.UNKNOWN] if run.batches[BatchState.UNKNOWN] else 0
 
 
 def legend(run: RunInfo) -> None:

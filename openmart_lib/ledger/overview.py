@@ -94,6 +94,11 @@ class RunInfo:
         return self.row_count - self.outcomes[Outcome.PENDING]
 
     @property
+    def rows_in_doubt(self) -> int:
+        """Final rows of which nobody knows whether Openmart took them, while a person must say what then."""
+        return self.outcomes[Outcome.UNKNOWN] if self.batches[BatchState.UNKNOWN] else 0
+
+    @property
     def looked_up_rows(self) -> int:
         """Rows that are asked about themselves: what ``found`` counts is a part of these.
 

@@ -11,6 +11,7 @@ from openmart_lib.ledger import Hold, Outcome, RunState, accounts, open_ledger, 
 from openmart_lib.ledger.overview import run_info, runs
 from openmart_lib.ledger.reused import standing_still
 from openmart_lib.ledger.runs import pause_run, resume_run
+from openmart_lib.report import look
 from openmart_lib.results import join
 from openmart_lib.settings import load_settings
 from tests.pages.conftest import LIST, Desk, button, eventually, labels, texts
@@ -186,6 +187,11 @@ def test_a_run_in_doubt_is_not_listed_as_done(desk: Desk) -> None:
 
     assert desk.run(run_id).state is RunState.DONE
     assert "Spring list · 1 batch in doubt · 6 rows" in run_line(desk.run(run_id))
+    desk.plan(name="Second list", text=LIST.replace("Segment", "Part"))
+    page = desk.open("monitor", run=run_id)
+    assert "2 of 6 rows final · 4 in doubt, waiting for your decision" in texts(page)
+    assert page.dataframe(key="all_runs").value["Rows final"].tolist() == [2, 2], "as the card says"
+    assert "2 of 6 rows final" in look(desk.ledger, desk.settings, run_id).sentence()
 
 
 def test_rows_that_wait_for_a_run_that_stands_still_say_which_and_what_to_do(desk: Desk) -> None:

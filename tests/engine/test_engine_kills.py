@@ -144,13 +144,14 @@ def test_a_page_server_killed_at_any_point_of_its_worker_leaves_nothing_in_doubt
 def test_a_page_server_and_its_worker_killed_at_any_point_send_nothing_a_second_time(
     live: Rig, programs: Programs, point: Point
 ) -> None:
-    run_id = live.plan(4, per_batch=2, rejected=1)
-    state = next((case[3] for case in SUBMITTING if case[1] == point), "collected")
+    state = next((case[3] for case in SUBMITTING if case[1] == point), None)
+    # Beside a read another batch's POST may be open, so there is only the one that is read.
+    run_id = live.plan(4, per_batch=2 if state else 4, rejected=1)
     both = programs.start(point, kills="both", OPENMART_SUBMIT_CONCURRENCY="1")
     assert both.wait() == -signal.SIGKILL
 
     programs.start(OPENMART_SUBMIT_CONCURRENCY="1")
-    wait_for(lambda: live.states(run_id) == [state, "collected"])
+    wait_for(lambda: live.states(run_id) == ([state, "collected"] if state else ["collected"]))
 
     assert_posted_once(live)
     assert_truth(live.sandbox, live.ledger)

@@ -12,6 +12,7 @@ from openmart_lib.ledger.states import Outcome
 from openmart_lib.results.columns import COMPANY_ROWS
 from openmart_lib.results.together import Runs
 
+_EMAIL: Final = r"^[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
 _LINKEDIN: Final = r"^https://([a-z]+\.)?linkedin\.com/[A-Za-z0-9%_/.-]*$"
 _NONE: Final = "none"
 FOUND: Final = {
@@ -114,7 +115,7 @@ def for_reading(frame: pl.DataFrame, further: list[str], *, several: bool = Fals
         *(name for name in frame.columns if name == COMPANY_ROWS),
         pl.concat_list("outcome").alias("outcome"),
         *(pl.col(name) for name in mine[1:]),
-        *_found(frame, further),
+        *(linked(name) for name in _found(frame, further)),
         "outcome_reason",
     )
 
@@ -125,6 +126,14 @@ def _found(frame: pl.DataFrame, further: list[str]) -> list[str]:
     order += [name for name in EXTRA if name not in order]
     wanted = [name for name in order if name in frame.columns and (name in FOUND or name in further)]
     return [name for name in wanted if frame[name].null_count() < frame.height]
+
+
+def linked(name: str) -> pl.Expr:
+    """Return a column as the table takes it: an email as a link, which ``browser.js`` copies plain."""
+    if name != "found_email":
+        return pl.col(name)
+    email = pl.col(name)
+    return pl.when(email.str.contains(_EMAIL)).then("mailto:" + email).otherwise(email).alias(name)
 
 
 def config(frame: pl.DataFrame) -> dict[str, Any]:
@@ -146,12 +155,14 @@ def config(frame: pl.DataFrame) -> dict[str, Any]:
 
 
 def found_config(frame: pl.DataFrame) -> dict[str, Any]:
-    """Return how columns of ours are shown, by name; a link is one only where all are."""
+    """Return how columns of ours are shown, by name; an email or link is one only where all are."""
     told: dict[str, Any] = {
         name: st.column_config.Column(_OURS[name]) for name in frame.columns if name in _OURS
     }
-    if "found_email" in told:  # no link: copied, it would be "mailto:" and the address
-        told["found_email"] = st.column_config.TextColumn(_OURS["found_email"], width="medium")
+    if _all(frame, "found_email", _EMAIL):
+        told["found_email"] = st.column_config.LinkColumn(
+            _OURS["found_email"], display_text=r"^mailto:(.*)$", width="medium"
+        )
     if _all(frame, "found_linkedin_url", _LINKEDIN):
         told["found_linkedin_url"] = st.column_config.LinkColumn("Found LinkedIn", display_text="profile")
     return told

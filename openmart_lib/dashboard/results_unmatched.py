@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from openmart_lib.dashboard import resources, results_frames, routes, words
-from openmart_lib.dashboard.results_columns import found_config
+from openmart_lib.dashboard.results_columns import found_config, linked
 from openmart_lib.ledger.overview import RunInfo
 from openmart_lib.results import export
 from openmart_lib.results.together import Runs
@@ -32,7 +32,9 @@ def show(runs: Runs) -> None:
                 "They came with this run and may have been paid: they are kept. No other file has them."
             )
             filled = [name for name in found.columns if found[name].count() and name != "found_raw"]
-            shown = without_listed(resources.ledger(), found.head(_SHOWN)).frame.select(filled)
+            shown = without_listed(resources.ledger(), found.head(_SHOWN)).frame.select(
+                linked(name) for name in filled
+            )
             if shown.height < found.height:
                 st.caption(f"The first {words.count(_SHOWN)} are shown; the file has all.")
             named = {"why": "Why", "asked_for_rows": "Asked for rows", "record_no": "Record"}

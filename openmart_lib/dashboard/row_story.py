@@ -13,7 +13,7 @@ import streamlit as st
 
 from openmart_lib.api.wire import Kind
 from openmart_lib.dashboard import resources, results_filters, url_state, widgets, words
-from openmart_lib.dashboard.results_columns import FOUND, found_config, uploaded_names
+from openmart_lib.dashboard.results_columns import FOUND, found_config, linked, uploaded_names
 from openmart_lib.intake.domains import clean_domains
 from openmart_lib.intake.moved_links import domain_cells
 from openmart_lib.ledger import queries
@@ -128,7 +128,7 @@ def _records(run: RunInfo, seq: int) -> None:
     shown = [name for name in names if name in found.columns and found[name].null_count() < found.height]
     if shown:
         widgets.table(
-            found.select(shown),
+            found.select(linked(name) for name in shown),
             f"What was found for row {seq}: {words.counted(found.height, noun, nouns)}",
             config=found_config(found.select(shown)),
         )

@@ -78,7 +78,7 @@ def test_a_cell_is_copied_and_the_table_offers_no_file_of_its_own(
             page.keyboard.press("Control+c")
             copied = page.evaluate("navigator.clipboard.readText()")
 
-    assert re.fullmatch(r"[^\s@:]+@[^\s@]+\.invalid", copied), "a cell is not copied as it is shown"
+    assert re.fullmatch(r"[^\s@:]+@[^\s@]+\.invalid", copied), "an email is not copied as it is shown"
     table.hover()
     expect(page.get_by_role("button", name=re.compile("^Search"))).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Download as CSV"))).to_have_count(0)

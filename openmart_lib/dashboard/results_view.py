@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.dashboard import widgets, words
+from openmart_lib.dashboard import resources, widgets, words
 from openmart_lib.dashboard.widgets import Figure
+from openmart_lib.ledger import reconciling
 from openmart_lib.results.summary import Summary
 from openmart_lib.results.together import Runs
 
@@ -26,11 +27,14 @@ def headline(runs: Runs, result: Summary) -> None:
         shown.append(Figure("With phone", words.count(result.rows_with_phone), asked, once))
     credits = f"about {words.count(result.credits)}"
     bill = "By price list: an estimate. Openmart's own bill counts."
+    doubt = sum(reconciling.reconcile(resources.ledger(), run).in_doubt for run in runs.each)
+    more = f"up to {words.count(doubt)} more in doubt" if doubt else None
     if runs.made_elsewhere:
         shown.append(Figure("Credits", "0 here", "spent elsewhere", "Another tool submitted this batch."))
     elif result.credits_per_row_with_email is None:
-        shown.append(Figure("Credits", credits, None, bill))
+        shown.append(Figure("Credits", credits, more, bill))
     else:
         each = f"about {result.credits_per_row_with_email:.1f}"
-        shown.append(Figure(f"Credits per {mail} row", each, f"{credits} in all", bill))
+        whole = f"{credits} in all" if more is None else f"{credits} in all, {more}"
+        shown.append(Figure(f"Credits per {mail} row", each, whole, bill))
     widgets.numbers(shown)

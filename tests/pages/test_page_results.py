@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from openmart_lib import suppression
 from openmart_lib.dashboard import results_charts, results_columns, results_pictures, results_table
 from openmart_lib.intake.files import upload_from_frame
-from openmart_lib.ledger import BatchState, queries
+from openmart_lib.ledger import BatchState, queries, reconciling
 from openmart_lib.ledger.decisions import attach_batch
 from openmart_lib.results.pictures import OVER_TIME_SCHEMA
 from tests.pages.conftest import LIST, Desk, button, eventually, labels, texts
@@ -124,6 +124,9 @@ def test_rows_at_rest_whose_batch_turns_up_later_are_shown_as_they_are_now(desk:
     (lost,) = queries.batches(desk.ledger, run_id)["pk"]
     before = desk.open("results", run=run_id)
     assert before.dataframe[0].value["outcome"].tolist()[0] == ["unknown"]
+    (credits,) = (one for one in before.metric if one.label == "Credits")
+    doubt = reconciling.reconcile(desk.ledger, desk.run(run_id)).in_doubt
+    assert doubt and (credits.value, credits.delta) == ("about 0", f"up to {doubt:g} more in doubt")
 
     attach_batch(desk.ledger, lost, desk.sandbox.journal()[0].batch_id)
     desk.finish(run_id)

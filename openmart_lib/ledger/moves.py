@@ -96,7 +96,7 @@ def accept(
         accounts.note_accepted(connection, row.account_id)  # only this tells that submissions work again
     else:
         rows = mark_open_rows(connection, row.id, Outcome.PENDING, None)
-        _cancel_needless_heirs(connection, row, now)
+        cancel_heirs(connection, row, FIRST_TURNED_UP, now=now)
     append_event(connection, now, "batch_accepted", run=row.run_id, batch=row.id, rows=rows or None)
 
 
@@ -195,13 +195,13 @@ def search_stopped(connection: Connection, row: Any) -> bool:
     return connection.execute(stopped.limit(1)).first() is not None
 
 
-def _cancel_needless_heirs(connection: Connection, row: Any, now: float) -> None:
-    """Cancel all that was to be sent again for a batch that turned up: it need not be paid twice."""
+def cancel_heirs(connection: Connection, row: Any, reason: str, *, now: float) -> None:
+    """Cancel all that was to be sent again for a batch that turned up, or may: it need not be paid twice."""
     mine = select(batch.c.id, batch.c.state).where(batch.c.run_id == row.run_id)
     heirs = connection.execute(mine.where(batch.c.resend_of == row.id)).all()
     while heirs:
         for heir in heirs:
             if heir.state == BatchState.PLANNED:
-                cancel(connection, heir.id, FIRST_TURNED_UP, now=now)
+                cancel(connection, heir.id, reason, now=now)
         parents = [heir.id for heir in heirs]
         heirs = connection.execute(mine.where(batch.c.resend_of.in_(parents))).all()

@@ -12,18 +12,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
-from openmart_lib.ledger import copies, moves
+from openmart_lib.ledger import copies, moves, spending
 from openmart_lib.ledger.dividing import divide
 from openmart_lib.ledger.journal import Key, Told
-from openmart_lib.ledger.ledger import Ledger
+from openmart_lib.ledger.ledger import Ledger, append_event
 from openmart_lib.ledger.schema import batch, run, task
-from openmart_lib.ledger.settling import reopen_rows
-from openmart_lib.ledger.states import NEVER_SENT, BatchState
+from openmart_lib.ledger.settling import mark_open_rows, reopen_rows
+from openmart_lib.ledger.states import NEVER_SENT, BatchState, Outcome
 
 SENT_BY_ANOTHER: Final = "the journal knows that this batch was sent, and this ledger did not"
 SENT_IN_PARTS: Final = "the journal knows that rows of this batch were sent in another one"
+SENT_ONCE_MORE: Final = (
+    "the batch that this one repeats was sent once more, as the journal knows; nothing was spent on it"
+)
 SENT_ON: Final = "the journal knows that this batch was turned away, and this ledger did not"
 
 
@@ -48,9 +51,27 @@ def redivide(ledger: Ledger, told: Mapping[Key, Told], known: Collection[Key]) -
 
 
 def doubt(ledger: Ledger, connection: Connection, pk: int, *, seen: str = SENT_BY_ANOTHER) -> None:
-    """Make a batch UNKNOWN that an older copy of the ledger believes was not sent."""
-    reopen_rows(connection, pk)
-    moves.lose(connection, moves.the_batch(connection, pk), now=ledger.now(), seen=seen)
+    """Doubt a batch that an older copy of the ledger believes was not sent, or not created."""
+    row = moves.the_batch(connection, pk)
+    if row.nothing_created:
+        _doubt_again(ledger, connection, row, seen=seen)
+    else:
+        reopen_rows(connection, pk)
+        moves.lose(connection, moves.the_batch(connection, pk), now=ledger.now(), seen=seen)
+
+
+def _doubt_again(ledger: Ledger, connection: Connection, row: Any, *, seen: str) -> None:
+    """Doubt a batch of which nothing was created as far as the copy knows: it, or its repeat, left since.
+
+    What the copy was to send in its place, free of any doubt, is cancelled: a person decides anew.
+    """
+    pk, now = row.id, ledger.now()
+    spending.follow(connection, row, BatchState(row.state))
+    known = {"nothing_created": False, "detail": seen, "http_status": None, "answered_at": now}
+    connection.execute(update(batch).where(batch.c.id == pk).values(known))
+    moves.cancel_heirs(connection, row, SENT_ONCE_MORE, now=now)
+    rows = mark_open_rows(connection, pk, Outcome.UNKNOWN, moves.IN_DOUBT)
+    append_event(connection, now, "batch_unknown", run=row.run_id, batch=pk, rows=rows or None, seen=seen)
 
 
 def _bring_back(ledger: Ledger, connection: Connection, key: Key, told: Mapping[Key, Told]) -> int:
@@ -100,14 +121,14 @@ def _waiting(ledger: Ledger, connection: Connection, row: Any, word: Told | None
 
 
 def _known_first(ledger: Ledger, connection: Connection, pk: int, key: Key, told: Mapping[Key, Told]) -> Any:
-    """Return the batch that this one repeats, itself or through others, if this ledger did not send it."""
+    """Return the batch that this one repeats, itself or through others, if it is in no doubt here."""
     seen: set[int] = set()
     number = told[key].repeats
     while number is not None and number not in seen:
         seen.add(number)
         if (row := _numbered(connection, pk, number)) is not None:
             row = _waiting(ledger, connection, row, told.get((key[0], number)))  # copied while it was sent
-            return row if row.state in NEVER_SENT else None
+            return row if row.state in NEVER_SENT or row.nothing_created else None
         word = told.get((key[0], number))
         number = None if word is None else word.repeats
     return None

@@ -130,7 +130,7 @@ def _is_news(row: Any, word: Told, ids: set[str | None]) -> bool:
 def _bring_in(ledger: Ledger, key: Key, row: Any, word: Told, done: Replayed) -> None:
     if word.batch_id is not None:
         done.accepted += submissions.accept_by_number(ledger, *key, word.batch_id)
-    elif word.kind == "sent" and row.state in NEVER_SENT:
+    elif word.kind == "sent" and (row.state in NEVER_SENT or row.nothing_created):
         with ledger.write() as connection:
             doubt(ledger, connection, row.id)
         done.unknown += 1
@@ -178,7 +178,7 @@ def _tell(ledger: Ledger, done: Replayed, *, forgotten: int) -> None:
 
 
 def _batches(ledger: Ledger) -> dict[Key, Any]:
-    names = "id", "run_id", "batch_no", "state", "attempts", "batch_id"
+    names = "id", "run_id", "batch_no", "state", "attempts", "batch_id", "nothing_created"
     columns = [batch.c[name] for name in names]
     query = select(*columns, run.c.public_id).join(run, run.c.id == batch.c.run_id)
     with ledger.read() as connection:

@@ -1,10 +1,10 @@
-"""An older copy from before a batch was divided: what left in another batch since is never sent again."""
+"""An older copy from before a batch was divided or sent once more: what left since is never sent again."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_kit import ENVIRONMENT, account_id, estimate_of, free, outcomes, task_numbers
+from ledger_kit import ENVIRONMENT, account_id, estimate_of, free, outcomes, row_of, task_numbers
 from replay_kit import Desk
+from sqlalchemy import select
 
 from openmart_lib.api.wire import Kind
-from openmart_lib.ledger import Hold, balances, covering, queries, submissions
+from openmart_lib.ledger import Hold, Ledger, Outcome, balances, covering, decisions, queries, submissions
 from openmart_lib.ledger.limits import set_limit
+from openmart_lib.ledger.replay import Replayed
 from openmart_lib.ledger.runs import cancel_run, resume_run
+from openmart_lib.ledger.schema import run
 from openmart_lib.ledger.searching import find_row
 from openmart_lib.ledger.spans import parse_spans, spans
 from openmart_lib.ledger.submissions import Claim
@@ -268,3 +271,68 @@ def test_spans_give_back_every_number(numbers: set[int]) -> None:
 
 def test_spans_of_a_plain_batch_are_short() -> None:
     assert spans(range(901, 1001)) == "901-1000" and spans([1, 2, 4]) == "1-2,4" and spans([]) == ""
+
+
+def _late_no(desk: Desk, pk: int) -> None:
+    submissions.lose(desk.ledger, pk, seen="timeout")
+    submissions.note_late_no(desk.ledger, pk, status=400, detail="no")
+
+
+def _doubted(desk: Desk, run_id: str, pk: int) -> bool:
+    """Whether a batch of two tasks counts as one that may have been created, with its rows and credits."""
+    with desk.ledger.read() as connection:
+        out = connection.execute(select(run.c.credits_out)).scalar_one()
+    told = queries.run_info(desk.ledger, run_id).outcomes[Outcome.UNKNOWN]
+    return not row_of(desk.ledger, pk).nothing_created and (told, out) == (2, 24.0)
+
+
+@pytest.mark.parametrize(
+    ("decide", "states"),
+    [
+        (lambda ledger, pk: None, ["unknown"]),
+        (decisions.resend_batch, ["resent", "cancelled"]),
+        (decisions.drop_batch, ["dropped"]),
+    ],
+    ids=["undecided", "sent again", "given up"],
+)
+def test_a_batch_that_left_once_more_after_a_late_no_is_in_doubt_again(
+    desk: Desk, decide: Callable[[Ledger, int], object], states: list[str]
+) -> None:
+    """The copy knows that nothing was created; from another one the batch left a second time."""
+    run_id = desk.plan(**PRICED)
+    claim = desk.send()
+    while_it_was_sent = desk.copy()
+    _late_no(desk, claim.pk)
+    decide(desk.ledger, claim.pk)
+    after_the_no = desk.copy()
+    desk.put_back(while_it_was_sent)
+    desk.say("released", claim)
+    desk.start_worker()
+    assert desk.send().pk == claim.pk
+    desk.put_back(after_the_no)
+
+    done = desk.start_worker()
+
+    assert done.older and done.unknown == 1
+    assert desk.states(run_id) == states
+    assert _doubted(desk, run_id, claim.pk)
+    assert row_of(desk.ledger, claim.pk).attempts == 2
+    assert desk.start_worker() == Replayed(), "told once"
+
+
+def test_a_batch_that_was_free_to_repeat_is_in_doubt_where_its_repeat_left_since(desk: Desk) -> None:
+    """Sent again without a typed word, as nothing was created; the copy from before does not know of it."""
+    run_id = desk.plan(**PRICED)
+    claim = desk.send()
+    _late_no(desk, claim.pk)
+    copied = desk.copy()
+    decisions.resend_batch(desk.ledger, claim.pk)
+    free(desk.ledger)
+    assert desk.send().pk != claim.pk
+    desk.put_back(copied)
+
+    done = desk.start_worker()
+
+    assert done.older and done.unknown == 1
+    assert desk.states(run_id) == ["unknown"]
+    assert _doubted(desk, run_id, claim.pk)
